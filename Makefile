@@ -1,0 +1,82 @@
+# The entry points of the project. Each of the targets installs the tools that it needs, as far as
+# they are missing (scripts/bootstrap), and builds what it needs under build/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# make demo DIR=/some/folder
+DIR ?=
+# make install PREFIX=/usr DESTDIR=/tmp/package
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+export DIR
+export DESTDIR
+
+.PHONY: help
+help:  ## Print this list
+	@echo 'make TARGET, where TARGET is one of'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 2,17
+
+.PHONY: demo
+demo:  ## Build the file indexer and run it over DIR=<folder>
+	@scripts/bootstrap build
+	cmake --preset demo
+	cmake --build --preset demo --target index_files
+	@PGQRS_BUILD_DIR=build/demo scripts/demo
+
+.PHONY: test
+test:  ## Build and run all tests: release, then with sanitizers
+	@scripts/bootstrap test
+	@scripts/test
+
+.PHONY: test-release
+test-release:  ## The tests without sanitizers only
+	@scripts/bootstrap test
+	@scripts/test release
+
+.PHONY: test-asan
+test-asan:  ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer only
+	@scripts/bootstrap test
+	@scripts/test asan
+
+.PHONY: test-tsan
+test-tsan:  ## The tests under ThreadSanitizer only
+	@scripts/bootstrap test
+	@scripts/test tsan
+
+.PHONY: lint
+lint:  ## Check formatting, clang-tidy and shellcheck
+	@scripts/bootstrap lint
+	@scripts/lint
+
+.PHONY: format
+format:  ## Format the C++ files in place
+	@scripts/bootstrap lint
+	@scripts/lint --fix-format
+
+.PHONY: release
+release:
+	@scripts/bootstrap test
+	cmake --preset release
+	cmake --build --preset release
+
+.PHONY: bench
+bench: release  ## Run the benchmarks
+	@PGQRS_BUILD_DIR=build/release scripts/bench
+
+.PHONY: soak
+soak: release  ## Run the long stress test
+	@PGQRS_BUILD_DIR=build/release scripts/soak
+
+.PHONY: install
+install:  ## Install the library under PREFIX=/usr/local
+	@scripts/bootstrap build
+	cmake --preset library -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
+	cmake --build --preset library
+	cmake --install build/library
+
+.PHONY: clean
+clean:  ## Remove everything that was built
+	rm -rf build

@@ -1,0 +1,75 @@
+// Work on the database as a whole.
+#ifndef PGQRS_ADMIN_H_
+#define PGQRS_ADMIN_H_
+
+#include <pgqrs/future.h>
+#include <pgqrs/records.h>
+#include <pgqrs/time.h>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace pgqrs {
+
+namespace internal {
+class StoreCore;
+}  // namespace internal
+
+// Copyable; every call works from any thread.
+class Admin {
+ public:
+  // Installs or upgrades the schema. Does nothing where it is current; many processes may call it
+  // at once.
+  void Install();
+  Future<void> InstallAsync();
+
+  // Checks that the database is sound: the schema is exactly this library's, every slice and
+  // archive row refers to a batch, no message is in two places, masks and counts agree, and the
+  // database's own integrity check passes. Throws SchemaError or InternalError, which lists what is
+  // wrong. Reads everything: minutes on a large database.
+  void Verify();
+  Future<void> VerifyAsync();
+
+  std::vector<QueueInfo> Queues();
+  Future<std::vector<QueueInfo>> QueuesAsync();
+
+  std::vector<WorkerInfo> Workers();
+  Future<std::vector<WorkerInfo>> WorkersAsync();
+
+  // WorkerNotFoundError where there is none.
+  WorkerInfo Worker(std::int64_t worker_id);
+  Future<WorkerInfo> WorkerAsync(std::int64_t worker_id);
+
+  // Messages of all queues and states, a page at a time.
+  std::vector<MessageInfo> Messages(const Page& page = {});
+  Future<std::vector<MessageInfo>> MessagesAsync(const Page& page = {});
+
+  // The metrics of every queue, by name.
+  std::vector<QueueMetrics> Metrics();
+  Future<std::vector<QueueMetrics>> MetricsAsync();
+
+  // Workers, not Stopped, whose heartbeat is older than `timeout`.
+  std::vector<WorkerInfo> StaleWorkers(Duration timeout);
+  Future<std::vector<WorkerInfo>> StaleWorkersAsync(Duration timeout);
+
+  // Gives back what stale workers hold and removes their rows. Gives the number of workers.
+  std::int64_t PurgeStaleWorkers(Duration timeout);
+  Future<std::int64_t> PurgeStaleWorkersAsync(Duration timeout);
+
+  // Makes everything that a worker holds visible at once, and gives the number of messages.
+  // WorkerNotFoundError where there is none.
+  std::int64_t ReleaseWorkerMessages(std::int64_t worker_id);
+  Future<std::int64_t> ReleaseWorkerMessagesAsync(std::int64_t worker_id);
+
+ private:
+  friend class PgqrsStore;
+  explicit Admin(std::shared_ptr<internal::StoreCore> core) : core_(std::move(core)) {}
+
+  std::shared_ptr<internal::StoreCore> core_;
+};
+
+}  // namespace pgqrs
+
+#endif  // PGQRS_ADMIN_H_

@@ -1,0 +1,102 @@
+// How a store is opened.
+#ifndef PGQRS_CONFIG_H_
+#define PGQRS_CONFIG_H_
+
+#include <pgqrs/time.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgqrs {
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+// One named value of a log record.
+struct LogField {
+  std::string_view name;
+  std::string value;
+};
+
+// One event. The views are valid during the call only.
+struct LogRecord {
+  LogLevel level;
+  std::string_view message;
+  std::span<const LogField> fields;
+};
+
+// Receives log records, from several threads at once. It must not call the store.
+using LogCallback = std::function<void(const LogRecord&)>;
+
+struct Config {
+  Config() = default;
+  explicit Config(std::string data_source_name) : dsn(std::move(data_source_name)) {}
+
+  // Which database. For SQLite:
+  //   sqlite::memory:                 a private database that lives as long as the store
+  //   sqlite://relative/path.db       a file, created where missing
+  //   sqlite:///absolute/path.db      the same
+  //   sqlite:path.db                  the same
+  // with these parameters, joined as in a URL (`sqlite:///q.db?synchronous=normal`):
+  //   synchronous = full | normal     `full` (the default): what is acknowledged survives the loss
+  //                                   of power. `normal`: it survives the death of every process;
+  //                                   a loss of power may take back the last moments.
+  std::string dsn;
+
+  // Installs the schema where the database has none. Where false, a missing schema is SchemaError.
+  bool install_schema = true;
+
+  // How long a call waits for a database that is locked or unreachable before it fails with
+  // PgqrsConnectionError. From 1 ms.
+  Duration connection_timeout = std::chrono::seconds(30);
+
+  // How many connections the store may open in all. SQLite: one that writes, the others read.
+  // From 1 to 1000.
+  int max_connections = 4;
+
+  // The lease of a dequeue that names none. From 1 ms.
+  Duration default_lease = std::chrono::seconds(30);
+
+  // A message that was handed out this often and comes back goes to the dead letters. From 1.
+  int max_read_ct = 5;
+
+  // How often a store renews the heartbeats of its workers. From 100 ms.
+  Duration heartbeat_interval = std::chrono::seconds(5);
+
+  // How often a waiting consumer looks again although nothing woke it. It only matters where
+  // wake-ups cannot work, such as on a network file system. From 1 ms.
+  Duration fallback_poll_interval = std::chrono::seconds(2);
+
+  // Limits on payloads. Sizes are bytes of UTF-8 of the JSON text; a depth of 1 is a flat array or
+  // object.
+  std::size_t max_payload_size = std::size_t{16} << 20;
+  std::optional<std::size_t> max_string_length;   // Of each string, in bytes. None: no limit.
+  int max_object_depth = 1000;                    // From 0 to Json::kMaxDepth.
+  std::vector<std::string> forbidden_keys;        // Not allowed in any object of a payload.
+  std::vector<std::string> required_keys;         // Needed in a payload that is an object.
+
+  // A token bucket over all enqueues of the store: sustained rate and burst. None: no limit.
+  std::optional<double> max_enqueue_per_second;
+  std::optional<int> max_enqueue_burst;
+
+  // How much may wait in the store before callers have to wait (back-pressure).
+  std::size_t max_pending_requests = 65536;
+  std::size_t max_pending_bytes = std::size_t{16} << 20;
+
+  // Where log records go. None: nowhere.
+  LogCallback log;
+
+  // The store's clock; by default the system's. For tests. Where the database is a server, its
+  // clock decides and this one is not used.
+  Clock clock;
+};
+
+}  // namespace pgqrs
+
+#endif  // PGQRS_CONFIG_H_

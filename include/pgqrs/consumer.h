@@ -1,0 +1,78 @@
+// A worker that takes messages by explicit calls.
+#ifndef PGQRS_CONSUMER_H_
+#define PGQRS_CONSUMER_H_
+
+#include <pgqrs/future.h>
+#include <pgqrs/message.h>
+#include <pgqrs/records.h>
+#include <pgqrs/time.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace pgqrs {
+
+namespace internal {
+class ConsumerCore;
+}  // namespace internal
+
+// A worker with a row of its own in pgqrs_workers: a name, a state and a heartbeat, which the store
+// renews while the object lives. Use it where the messages that one part of a program holds must be
+// told from those of another; otherwise the calls of Queue do the same with less.
+//
+// It acts by message id on what it holds itself: an id that is unknown, was never leased, or is
+// held by another worker answers false.
+//
+// Movable, not copyable; every call works from any thread.
+class Consumer {
+ public:
+  Consumer(Consumer&&) noexcept;
+  Consumer& operator=(Consumer&&) noexcept;
+  // Closes it, as Close does, without throwing.
+  ~Consumer();
+
+  std::int64_t worker_id() const;
+
+  std::optional<Message> Dequeue(std::optional<Duration> lease = {});
+  std::vector<Message> DequeueBatch(int count, std::optional<Duration> lease = {});
+  Future<std::vector<Message>> DequeueBatchAsync(int count, std::optional<Duration> lease = {});
+  std::vector<Message> DequeueBatchWait(int count, Duration timeout,
+                                        std::optional<Duration> lease = {});
+  Future<std::vector<Message>> DequeueBatchWaitAsync(int count, Duration timeout,
+                                                     std::optional<Duration> lease = {});
+
+  // As the calls of Message, by id. Answers are in the order of the ids.
+  bool Ack(std::int64_t message_id);
+  std::vector<bool> Ack(std::span<const std::int64_t> message_ids);
+  Future<std::vector<bool>> AckAsync(std::span<const std::int64_t> message_ids);
+  bool Release(std::int64_t message_id, Duration delay = Duration::zero());
+  std::vector<bool> Release(std::span<const std::int64_t> message_ids,
+                            Duration delay = Duration::zero());
+  bool ExtendLease(std::int64_t message_id, Duration lease);
+  bool Delete(std::int64_t message_id);
+  std::vector<bool> Delete(std::span<const std::int64_t> message_ids);
+
+  // The state as it is in the database.
+  WorkerStatus Status();
+
+  // Moves to another state. StateTransitionError where that is none of
+  //   Ready → Polling, Suspended       Polling → Ready, Interrupted
+  //   Interrupted → Suspended          Suspended → Ready, Stopped
+  void SetStatus(WorkerStatus status);
+
+  // Gives back what the worker holds and leaves it Stopped. Later calls throw.
+  void Close();
+
+ private:
+  friend class Queue;
+  explicit Consumer(std::shared_ptr<internal::ConsumerCore> core);
+
+  std::shared_ptr<internal::ConsumerCore> core_;
+};
+
+}  // namespace pgqrs
+
+#endif  // PGQRS_CONSUMER_H_

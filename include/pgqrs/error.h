@@ -1,0 +1,102 @@
+// Every failure that pgqrs reports is an exception below pgqrs::Error.
+//
+// The message of an error says what was attempted, on what, and why it failed. It never holds a
+// password or a payload.
+#ifndef PGQRS_ERROR_H_
+#define PGQRS_ERROR_H_
+
+#include <stdexcept>
+#include <string>
+
+namespace pgqrs {
+
+// The base of all errors. Catch this one to handle "anything went wrong in the queue".
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& what) : std::runtime_error(what) {}
+};
+
+// The database could not be reached or opened, or did not answer within
+// Config::connection_timeout. Trying again later may help.
+class PgqrsConnectionError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The DSN or a field of Config has no meaning, or names something that this build does not have.
+class ConfigError : public Error {
+ public:
+  using Error::Error;
+};
+
+// An argument is outside what the call accepts. Nothing was stored.
+class ValidationError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A payload is no JSON document, or no UTF-8. Nothing was stored.
+class SerializationError : public Error {
+ public:
+  using Error::Error;
+};
+
+// No queue of this name exists.
+class QueueNotFoundError : public Error {
+ public:
+  using Error::Error;
+};
+
+// CreateQueue met a queue of the same name.
+class QueueAlreadyExistsError : public Error {
+ public:
+  using Error::Error;
+};
+
+// No worker with this id exists.
+class WorkerNotFoundError : public Error {
+ public:
+  using Error::Error;
+};
+
+// No message with this id exists, or not in the state that the call needs.
+class MessageNotFoundError : public Error {
+ public:
+  using Error::Error;
+};
+
+// More messages were enqueued in a second than Config::max_enqueue_per_second allows.
+class RateLimitedError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The call did not finish in the time that it was given.
+class TimeoutError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A worker cannot go from its state to the one asked for.
+class StateTransitionError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The schema in the database is missing, damaged, newer than this library, or belongs to another
+// program. Nothing was changed.
+class SchemaError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The database reported something that pgqrs did not expect: a full disk, an I/O error, a damaged
+// file. The text holds the database's own words.
+class InternalError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace pgqrs
+
+#endif  // PGQRS_ERROR_H_

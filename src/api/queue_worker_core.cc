@@ -1,0 +1,452 @@
+#include "api/queue_worker_core.h"
+
+#include <pgqrs/error.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "api/arguments.h"
+#include "api/registration.h"
+#include "queue/workers.h"
+#include "util/json_text.h"
+
+namespace pgqrs::internal {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto kRetryFeedAfter = std::chrono::milliseconds(200);
+
+WorkerOptions Checked(WorkerOptions options, const Config& config) {
+  CheckCount("concurrency", options.concurrency, 1, 10'000);
+  if (!options.prefetch) options.prefetch = options.concurrency;
+  CheckCount("prefetch", *options.prefetch, 0, Queue::kMaxBatchSize);
+  if (!options.lease) options.lease = config.default_lease;
+  CheckLease(*options.lease);
+  const auto most = options.retry.max_attempts.value_or(config.max_read_ct);
+  CheckCount("retry.max_attempts", most, 1, 1'000'000);
+  options.retry.max_attempts = std::min(most, config.max_read_ct);
+  CheckDuration("retry.base_delay", options.retry.base_delay, Duration::zero());
+  CheckDuration("retry.max_delay", options.retry.max_delay, Duration::zero());
+  return options;
+}
+
+// An exception's text as it can be stored: UTF-8, and not endless.
+std::string Storable(std::string_view text) {
+  constexpr std::size_t kMost = 16 << 10;
+  std::string stored(text.substr(0, kMost));
+  if (!util::QuoteJson(stored)) {
+    std::replace_if(
+        stored.begin(), stored.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
+        '?');
+  }
+  return stored;
+}
+
+}  // namespace
+
+QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::Handler handler,
+                                 const WorkerOptions& options)
+    : queue_(std::move(queue)),
+      handler_(std::move(handler)),
+      options_(Checked(options, queue_->store().config())),
+      lease_(*options_.lease),
+      capacity_(static_cast<std::size_t>(options_.concurrency) +
+                static_cast<std::size_t>(*options_.prefetch)) {
+  if (!handler_) throw ValidationError("handler: is empty");
+}
+
+void QueueWorkerCore::Run() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::kNew) throw Error("the worker has been run already");
+    phase_ = Phase::kRunning;
+  }
+  std::exception_ptr error;
+  try {
+    Register();
+    const std::lock_guard lock(mutex_);
+    for (int i = 0; i < options_.concurrency; ++i) {
+      threads_.emplace_back([this] { RunHandlers(); });
+    }
+  } catch (...) {
+    error = std::current_exception();
+    RequestStop();
+  }
+  if (!error) {
+    ScheduleExtension();
+    Feed();
+  }
+  WaitForRest();
+  for (auto& thread : threads_) thread.join();
+  Retire();
+  const std::lock_guard lock(mutex_);
+  phase_ = Phase::kFinished;
+  changed_.notify_all();
+  if (error) std::rethrow_exception(error);
+}
+
+void QueueWorkerCore::Start() {
+  const std::lock_guard lock(mutex_);
+  if (phase_ != Phase::kNew || runner_.joinable()) throw Error("the worker has been run already");
+  runner_ = std::thread([self = shared_from_this()] {
+    try {
+      self->Run();
+    } catch (const std::exception& error) {
+      self->Log(LogLevel::kError, "a worker could not start", error.what());
+    }
+  });
+}
+
+void QueueWorkerCore::Register() {
+  auto worker = RegisterWorker(*queue_, options_.name, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->RequestStop();
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    worker_ = worker;
+  }
+  store()
+      .Write([id = worker->id.load()](driver::Connection& connection) {
+        queue::SetWorkerStatus(connection, id, WorkerStatus::kPolling);
+      })
+      .Get();
+}
+
+// ---- Handlers
+
+void QueueWorkerCore::RunHandlers() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !line_.empty(); });
+    if (stopping_) return;
+    auto message = std::move(line_.front());
+    line_.pop_front();
+    ++running_;
+    lock.unlock();
+    Handle(message);
+    lock.lock();
+    --running_;
+    changed_.notify_all();
+  }
+}
+
+void QueueWorkerCore::Handle(Message& message) {
+  auto outcome = CallHandler(message);
+  {
+    const std::lock_guard lock(mutex_);
+    if (outcome.failed) ++counts_.failed;
+    // Released by Stop, or lost: there is no lease to settle.
+    if (held_.erase(message.id()) == 0) return;
+    ++unsettled_;
+  }
+  Settle(message, std::move(outcome));
+}
+
+QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message) {
+  try {
+    handler_(message);
+    return {};
+  } catch (const RetryAfter& retry) {
+    const auto delay = std::clamp(retry.delay(), Duration::zero(), kMaxDuration);
+    return {.action = SettleRequest::Action::kRelease,
+            .delay = delay,
+            .text = Storable(retry.what()),
+            .unread = true,
+            .failed = true};
+  } catch (const Discard& discard) {
+    return {.action = SettleRequest::Action::kDeadLetter,
+            .text = Storable(discard.what()),
+            .failed = true};
+  } catch (const std::exception& error) {
+    return OutcomeOf(message, error);
+  } catch (...) {
+    return OutcomeOf(message, Error("the handler threw something that is no std::exception"));
+  }
+}
+
+QueueWorkerCore::Outcome QueueWorkerCore::OutcomeOf(const Message& message,
+                                                    const std::exception& error) const {
+  Outcome outcome = {.text = Storable(error.what()), .failed = true};
+  if (message.read_count() >= *options_.retry.max_attempts) {
+    outcome.action = SettleRequest::Action::kDeadLetter;
+  } else {
+    outcome.action = SettleRequest::Action::kRelease;
+    outcome.delay = Backoff(message.read_count());
+  }
+  return outcome;
+}
+
+Duration QueueWorkerCore::Backoff(int read_count) const {
+  const auto& retry = options_.retry;
+  auto delay = static_cast<double>(retry.base_delay.count()) * std::exp2(read_count - 1);
+  if (retry.jitter) {
+    thread_local std::mt19937_64 random(std::random_device{}());
+    delay *= std::uniform_real_distribution<>(0.75, 1.25)(random);
+  }
+  return Duration(static_cast<std::int64_t>(
+      std::min(delay, static_cast<double>(retry.max_delay.count()))));
+}
+
+// The settlement and the next feed go to the engine as one, and so into one transaction.
+void QueueWorkerCore::Settle(const Message& message, Outcome outcome) {
+  auto request = std::make_unique<Hooked<SettleRequest>>(
+      [self = shared_from_this(), id = message.id()](SettleRequest& settled) {
+        self->OnSettled(settled, id);
+      });
+  request->action = outcome.action;
+  request->targets = {MessageAccess::Target(message)};
+  request->delay = outcome.delay;
+  request->text = std::move(outcome.text);
+  request->unread = outcome.unread;
+  std::vector<engine::RequestPtr> requests;
+  requests.push_back(std::move(request));
+  if (auto feed = MakeFeed()) requests.push_back(std::move(feed));
+  store().engine().SubmitNow(std::move(requests));
+}
+
+void QueueWorkerCore::OnSettled(const SettleRequest& request, std::int64_t message_id) {
+  const bool current = !request.error && request.answers.front();
+  if (!current) {
+    Log(request.error ? LogLevel::kWarning : LogLevel::kInfo,
+        "message " + std::to_string(message_id) + " was not settled",
+        request.error ? "the database reported an error; it comes back when its lease ends"
+                      : "its lease was lost, or the handler has settled it");
+  }
+  const std::lock_guard lock(mutex_);
+  if (current && request.action == SettleRequest::Action::kAck) ++counts_.acked;
+  if (current && request.action == SettleRequest::Action::kDeadLetter) ++counts_.dead;
+  --unsettled_;
+  changed_.notify_all();
+}
+
+// ---- The feed
+
+// The next dequeue, where there is room for enough messages to be worth one.
+engine::RequestPtr QueueWorkerCore::MakeFeed() {
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || is_feeding_) return nullptr;
+  const auto there = line_.size() + running_;
+  if (there >= capacity_) return nullptr;
+  const auto room = capacity_ - there;
+  if (!line_.empty() && room < (capacity_ + 1) / 2) return nullptr;
+  is_feeding_ = true;
+  auto feed = std::make_unique<Hooked<queue::DequeueRequest>>(
+      [self = shared_from_this()](queue::DequeueRequest& request) { self->OnFed(request); });
+  feed->queue = queue_->ref();
+  feed->worker = worker_;
+  feed->count = static_cast<int>(std::min<std::size_t>(room, Queue::kMaxBatchSize));
+  feed->lease = lease_;
+  feed->wait_until = SteadyClock::time_point::max();
+  return feed;
+}
+
+void QueueWorkerCore::Feed() {
+  if (auto feed = MakeFeed()) store().engine().SubmitNow(std::move(feed));
+}
+
+void QueueWorkerCore::OnFed(queue::DequeueRequest& request) {
+  if (request.error) {
+    try {
+      std::rethrow_exception(request.error);
+    } catch (const std::exception& error) {
+      Log(LogLevel::kError, "a worker could not dequeue", error.what());
+    }
+  }
+  auto messages = MessageAccess::MakeAll(queue_, request.taken);
+  std::vector<SettleRequest::Target> too_late;
+  {
+    const std::lock_guard lock(mutex_);
+    is_feeding_ = false;
+    for (auto& message : messages) {
+      if (stopping_) {
+        too_late.push_back(MessageAccess::Target(message));
+        continue;
+      }
+      held_[message.id()] = MessageAccess::Target(message).lease_token;
+      line_.push_back(std::move(message));
+    }
+    changed_.notify_all();
+  }
+  GiveBack(std::move(too_late), true);
+  if (request.error) {
+    FeedLater();
+  } else {
+    Feed();
+  }
+}
+
+void QueueWorkerCore::FeedLater() {
+  store().engine().timer().At(SteadyClock::now() + kRetryFeedAfter, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Feed();
+  });
+}
+
+void QueueWorkerCore::GiveBack(std::vector<SettleRequest::Target> targets, bool unread) {
+  if (targets.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    ++unsettled_;
+  }
+  auto request =
+      std::make_unique<Hooked<SettleRequest>>([self = shared_from_this()](SettleRequest&) {
+        const std::lock_guard lock(self->mutex_);
+        --self->unsettled_;
+        self->changed_.notify_all();
+      });
+  request->action = SettleRequest::Action::kRelease;
+  request->targets = std::move(targets);
+  request->unread = unread;
+  store().engine().SubmitNow(std::move(request));
+}
+
+// ---- Leases
+
+void QueueWorkerCore::ScheduleExtension() {
+  const auto interval = std::max<Duration>(lease_ / 3, std::chrono::milliseconds(1));
+  store().engine().timer().At(SteadyClock::now() + interval, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->ExtendLeases();
+  });
+}
+
+void QueueWorkerCore::ExtendLeases() {
+  std::vector<SettleRequest::Target> targets;
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kFinished) return;
+    for (const auto& [id, token] : held_) {
+      targets.push_back({.message_id = id, .lease_token = token});
+    }
+    if (!targets.empty()) ++unsettled_;
+  }
+  if (!targets.empty()) {
+    auto request = std::make_unique<Hooked<SettleRequest>>(
+        [self = shared_from_this()](SettleRequest& extended) {
+          const std::lock_guard lock(self->mutex_);
+          for (std::size_t i = 0; i < extended.answers.size(); ++i) {
+            if (!extended.error && !extended.answers[i]) {
+              self->held_.erase(extended.targets[i].message_id);
+            }
+          }
+          --self->unsettled_;
+          self->changed_.notify_all();
+        });
+    request->action = SettleRequest::Action::kExtend;
+    request->targets = std::move(targets);
+    request->delay = lease_;
+    store().engine().SubmitNow(std::move(request));
+  }
+  ScheduleExtension();
+}
+
+// ---- The end
+
+void QueueWorkerCore::RequestStop() {
+  std::vector<SettleRequest::Target> unseen;
+  std::shared_ptr<queue::Worker> worker;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(stopping_, true)) return;
+    for (const auto& message : line_) {
+      held_.erase(message.id());
+      unseen.push_back(MessageAccess::Target(message));
+    }
+    line_.clear();
+    worker = worker_;
+    changed_.notify_all();
+  }
+  GiveBack(std::move(unseen), true);
+  if (worker) store().engine().CancelWaits(worker.get());
+}
+
+bool QueueWorkerCore::IsAtRest() const {
+  return stopping_ && running_ == 0 && unsettled_ == 0 && !is_feeding_;
+}
+
+void QueueWorkerCore::WaitForRest() {
+  std::unique_lock lock(mutex_);
+  while (!IsAtRest()) {
+    const bool cancel = stopping_ && is_feeding_ && worker_;
+    if (!cancel) {
+      changed_.wait(lock);
+      continue;
+    }
+    // The feed may have begun to wait for a message just after RequestStop had looked.
+    lock.unlock();
+    store().engine().CancelWaits(worker_.get());
+    lock.lock();
+    changed_.wait_for(lock, std::chrono::milliseconds(10));
+  }
+}
+
+bool QueueWorkerCore::Stop(Duration deadline) {
+  CheckDuration("deadline", deadline, Duration::zero());
+  RequestStop();
+  std::vector<SettleRequest::Target> abandoned;
+  {
+    std::unique_lock lock(mutex_);
+    if (phase_ == Phase::kNew && !runner_.joinable()) return true;
+    const bool finished =
+        changed_.wait_for(lock, deadline, [this] { return phase_ == Phase::kFinished; });
+    if (finished) return true;
+    for (const auto& [id, token] : held_) {
+      abandoned.push_back({.message_id = id, .lease_token = token});
+    }
+    held_.clear();
+  }
+  GiveBack(std::move(abandoned), false);
+  return false;
+}
+
+void QueueWorkerCore::Shutdown() noexcept {
+  try {
+    store().CheckUsable();
+    Stop(Duration::zero());
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return phase_ != Phase::kRunning; });
+  } catch (const std::exception&) {
+    // In a forked child there is nothing to stop.
+    if (runner_.joinable()) runner_.detach();
+    return;
+  }
+  if (runner_.joinable()) runner_.join();
+}
+
+// Goes through the states in the order that is allowed.
+void QueueWorkerCore::Retire() {
+  if (!worker_) return;
+  try {
+    store()
+        .Write([id = worker_->id.load()](driver::Connection& connection) {
+          queue::SetWorkerStatus(connection, id, WorkerStatus::kInterrupted);
+          queue::SetWorkerStatus(connection, id, WorkerStatus::kSuspended);
+        })
+        .Get();
+    store().Retire(worker_);
+  } catch (const std::exception& error) {
+    Log(LogLevel::kWarning, "a worker could not be marked as stopped", error.what());
+  }
+}
+
+std::int64_t QueueWorkerCore::worker_id() const {
+  const std::lock_guard lock(mutex_);
+  return worker_ ? worker_->id.load() : 0;
+}
+
+QueueWorker::Counts QueueWorkerCore::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void QueueWorkerCore::Log(LogLevel level, std::string_view message, std::string_view why) const {
+  const std::array fields = {LogField{"queue", queue_->ref()->name},
+                             LogField{"why", std::string(why)}};
+  store().engine().Log(level, message, fields);
+}
+
+}  // namespace pgqrs::internal

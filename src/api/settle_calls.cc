@@ -1,0 +1,67 @@
+#include "api/settle_calls.h"
+
+#include <utility>
+
+#include "api/arguments.h"
+
+namespace pgqrs::internal {
+namespace {
+
+using queue::SettleRequest;
+
+constexpr std::size_t kMaxReason = 64 << 10;
+
+void Fill(SettleRequest& request, std::shared_ptr<queue::Worker> worker, Targets targets,
+          Settlement settlement) {
+  request.bytes = targets.size() * sizeof(SettleRequest::Target) + settlement.text.size();
+  request.action = settlement.action;
+  request.targets = std::move(targets);
+  request.worker = std::move(worker);
+  request.delay = settlement.delay;
+  request.text = std::move(settlement.text);
+}
+
+}  // namespace
+
+Settlement Settlement::Release(Duration delay, std::string_view error) {
+  // A time in the past means now, as everywhere.
+  if (delay < Duration::zero()) delay = Duration::zero();
+  CheckDuration("delay", delay, Duration::zero());
+  CheckText("error", error, kMaxReason);
+  return {SettleRequest::Action::kRelease, delay, std::string(error)};
+}
+
+Settlement Settlement::Extend(Duration lease) {
+  CheckLease(lease);
+  return {SettleRequest::Action::kExtend, lease};
+}
+
+Settlement Settlement::DeadLetter(std::string_view reason) {
+  CheckText("reason", reason, kMaxReason);
+  return {SettleRequest::Action::kDeadLetter, Duration::zero(), std::string(reason)};
+}
+
+Targets TargetsOf(std::span<const std::int64_t> message_ids) {
+  Targets targets;
+  targets.reserve(message_ids.size());
+  for (const auto id : message_ids) targets.push_back({.message_id = id});
+  return targets;
+}
+
+Future<std::vector<bool>> SettleMany(StoreCore& store, std::shared_ptr<queue::Worker> worker,
+                                     Targets targets, Settlement settlement) {
+  auto call = store.MakeCall<std::vector<bool>, SettleRequest>(
+      [](SettleRequest& request) { return std::move(request.answers); });
+  Fill(*call, std::move(worker), std::move(targets), std::move(settlement));
+  return store.Submit(std::move(call));
+}
+
+Future<bool> SettleOne(StoreCore& store, std::shared_ptr<queue::Worker> worker,
+                       SettleRequest::Target target, Settlement settlement) {
+  auto call = store.MakeCall<bool, SettleRequest>(
+      [](SettleRequest& request) { return static_cast<bool>(request.answers.front()); });
+  Fill(*call, std::move(worker), {target}, std::move(settlement));
+  return store.Submit(std::move(call));
+}
+
+}  // namespace pgqrs::internal

@@ -1,0 +1,168 @@
+#include <pgqrs/error.h>
+#include <pgqrs/store.h>
+
+#include <utility>
+
+#include "api/arguments.h"
+#include "api/settle_calls.h"
+#include "api/store_core.h"
+#include "queue/browse.h"
+#include "queue/queues.h"
+
+namespace pgqrs {
+namespace internal {
+
+// What the copies of a PgqrsStore share. The last one closes the store.
+class StoreHandle {
+ public:
+  explicit StoreHandle(std::shared_ptr<StoreCore> owned) : core_(std::move(owned)) {}
+  StoreHandle(const StoreHandle&) = delete;
+  StoreHandle& operator=(const StoreHandle&) = delete;
+
+  ~StoreHandle() {
+    try {
+      core_->CheckUsable();
+    } catch (const Error&) {
+      // In a forked child there are no threads to join, and closing the file would take away the
+      // parent's locks. Everything stays where it is.
+      static_cast<void>(new std::shared_ptr<StoreCore>(std::move(core_)));
+      return;
+    }
+    core_->Close();
+  }
+
+  StoreCore& core() const { return *core_; }
+  const std::shared_ptr<StoreCore>& shared_core() const { return core_; }
+
+ private:
+  std::shared_ptr<StoreCore> core_;
+};
+
+}  // namespace internal
+
+using internal::MessageAccess;
+using internal::QueueCore;
+using internal::StoreCore;
+
+PgqrsStore::PgqrsStore(std::shared_ptr<internal::StoreHandle> handle)
+    : handle_(std::move(handle)) {}
+
+StoreCore& PgqrsStore::core() const {
+  if (!handle_) throw Error("the store was moved from");
+  return handle_->core();
+}
+
+PgqrsStore PgqrsStore::Connect(std::string_view dsn) { return Connect(Config(std::string(dsn))); }
+
+PgqrsStore PgqrsStore::Connect(const Config& config) {
+  return PgqrsStore(std::make_shared<internal::StoreHandle>(StoreCore::Open(config)));
+}
+
+namespace {
+
+// The three ways to get a queue differ only in what they do where it exists or does not.
+Future<Queue> GetQueue(const std::shared_ptr<StoreCore>& core, std::string_view name,
+                       queue::IfMissing if_missing) {
+  internal::CheckQueueName(name);
+  auto info = std::make_shared<QueueInfo>();
+  auto call = core->MakeCall<Queue, queue::JobRequest>([core, info](queue::JobRequest&) {
+    auto ref = std::make_shared<queue::QueueRef>();
+    ref->id = info->id;
+    ref->name = info->queue_name;
+    return internal::QueueAccess::Make(std::make_shared<QueueCore>(core, std::move(ref)));
+  });
+  call->step = [info, name = std::string(name), if_missing](driver::Connection& connection) {
+    *info = queue::GetQueue(connection, name, if_missing);
+    return false;
+  };
+  return core->Submit(std::move(call));
+}
+
+}  // namespace
+
+Future<Queue> PgqrsStore::QueueAsync(std::string_view name) {
+  core();
+  return GetQueue(handle_->shared_core(), name, queue::IfMissing::kCreate);
+}
+Queue PgqrsStore::Queue(std::string_view name) { return QueueAsync(name).Get(); }
+
+Future<Queue> PgqrsStore::CreateQueueAsync(std::string_view name) {
+  core();
+  return GetQueue(handle_->shared_core(), name, queue::IfMissing::kCreateStrictly);
+}
+Queue PgqrsStore::CreateQueue(std::string_view name) { return CreateQueueAsync(name).Get(); }
+
+Future<Queue> PgqrsStore::OpenQueueAsync(std::string_view name) {
+  core();
+  return GetQueue(handle_->shared_core(), name, queue::IfMissing::kFail);
+}
+Queue PgqrsStore::OpenQueue(std::string_view name) { return OpenQueueAsync(name).Get(); }
+
+Future<void> PgqrsStore::DeleteQueueAsync(std::string_view name, bool force) {
+  internal::CheckQueueName(name);
+  // A worker that has missed this many heartbeats is not a live one.
+  constexpr int kMissedHeartbeats = 12;
+  const auto live_within = core().config().heartbeat_interval * kMissedHeartbeats;
+  auto call = core().MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
+  call->step = [deletion = queue::QueueDeletion(std::string(name), force, live_within)](
+                   driver::Connection& connection) mutable { return deletion.Step(connection); };
+  return core().Submit(std::move(call));
+}
+void PgqrsStore::DeleteQueue(std::string_view name, bool force) {
+  DeleteQueueAsync(name, force).Get();
+}
+
+Future<std::int64_t> PgqrsStore::PurgeQueueAsync(std::string_view name) {
+  internal::CheckQueueName(name);
+  return core().RunSteps(queue::QueuePurge(std::string(name)), &queue::QueuePurge::purged);
+}
+std::int64_t PgqrsStore::PurgeQueue(std::string_view name) { return PurgeQueueAsync(name).Get(); }
+
+Future<std::vector<QueueInfo>> PgqrsStore::ListQueuesAsync() {
+  return core().Read(queue::ListQueues);
+}
+std::vector<QueueInfo> PgqrsStore::ListQueues() { return ListQueuesAsync().Get(); }
+
+Future<std::vector<bool>> PgqrsStore::AckAsync(std::span<const std::int64_t> message_ids) {
+  return internal::SettleMany(core(), core().own_worker(), internal::TargetsOf(message_ids),
+                              internal::Settlement::Ack());
+}
+std::vector<bool> PgqrsStore::Ack(std::span<const std::int64_t> message_ids) {
+  return AckAsync(message_ids).Get();
+}
+
+Future<std::vector<bool>> PgqrsStore::AckAsync(std::span<const Message> messages) {
+  internal::Targets targets;
+  targets.reserve(messages.size());
+  for (const auto& message : messages) targets.push_back(MessageAccess::Target(message));
+  return internal::SettleMany(core(), nullptr, std::move(targets), internal::Settlement::Ack());
+}
+std::vector<bool> PgqrsStore::Ack(std::span<const Message> messages) {
+  return AckAsync(messages).Get();
+}
+
+Future<bool> PgqrsStore::AckAsync(std::int64_t message_id) {
+  return internal::SettleOne(core(), core().own_worker(), {.message_id = message_id},
+                             internal::Settlement::Ack());
+}
+bool PgqrsStore::Ack(std::int64_t message_id) { return AckAsync(message_id).Get(); }
+
+Future<std::optional<MessageInfo>> PgqrsStore::FindMessageAsync(std::int64_t message_id) {
+  return core().Read([message_id](driver::Connection& connection) {
+    return queue::FindMessage(connection, message_id);
+  });
+}
+std::optional<MessageInfo> PgqrsStore::FindMessage(std::int64_t message_id) {
+  return FindMessageAsync(message_id).Get();
+}
+
+Admin PgqrsStore::Admin() {
+  core();
+  return pgqrs::Admin(handle_->shared_core());
+}
+
+std::int64_t PgqrsStore::worker_id() const { return core().own_worker()->id; }
+
+EngineMetrics PgqrsStore::EngineMetrics() const { return core().engine().Metrics(); }
+
+}  // namespace pgqrs

@@ -1,0 +1,231 @@
+// What the public handles share.
+#ifndef PGQRS_API_STORE_CORE_H_
+#define PGQRS_API_STORE_CORE_H_
+
+#include <pgqrs/config.h>
+#include <pgqrs/future.h>
+#include <pgqrs/message.h>
+#include <pgqrs/queue.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "api/rate_limit.h"
+#include "driver/driver.h"
+#include "engine/engine.h"
+#include "queue/request.h"
+
+namespace pgqrs::internal {
+
+// A request that answers a future: `Convert` makes the future's value from the finished request.
+template <typename T, typename RequestT, typename Convert>
+class Call final : public RequestT {
+ public:
+  Call(Executor* executor, Convert convert)
+      : state_(std::make_shared<FutureState<T>>(executor)), convert_(std::move(convert)) {}
+
+  Future<T> future() const { return Future<T>(state_); }
+
+  void Complete() override {
+    if (this->error) {
+      state_->Fail(this->error);
+      return;
+    }
+    if constexpr (std::is_void_v<T>) {
+      state_->Set();
+    } else {
+      state_->Set(convert_(static_cast<RequestT&>(*this)));
+    }
+  }
+
+ private:
+  std::shared_ptr<FutureState<T>> state_;
+  Convert convert_;
+};
+
+// A request that calls back on the engine's thread, for the library's own use: `done` must not
+// block.
+template <typename RequestT>
+class Hooked final : public RequestT {
+ public:
+  explicit Hooked(std::function<void(RequestT&)> done) : done_(std::move(done)) {}
+  void Complete() override { done_(*this); }
+
+ private:
+  std::function<void(RequestT&)> done_;
+};
+
+class StoreCore : public std::enable_shared_from_this<StoreCore> {
+ public:
+  static std::shared_ptr<StoreCore> Open(const Config& config);
+
+  StoreCore(const Config& config, std::unique_ptr<driver::Database> database,
+            std::unique_ptr<driver::Connection> writer);
+  StoreCore(const StoreCore&) = delete;
+  StoreCore& operator=(const StoreCore&) = delete;
+
+  // Throws in a forked child.
+  void CheckUsable() const;
+
+  const Config& config() const { return config_; }
+  engine::Engine& engine() { return engine_; }
+  RateLimit& rate_limit() { return rate_limit_; }
+  std::string_view dialect() const { return dialect_; }
+  const std::shared_ptr<queue::Worker>& own_worker() const { return own_worker_; }
+
+  template <typename T, typename RequestT, typename Convert>
+  auto MakeCall(Convert convert) {
+    CheckUsable();
+    return std::make_unique<Call<T, RequestT, Convert>>(&engine_.callbacks(), std::move(convert));
+  }
+
+  template <typename CallT>
+  auto Submit(std::unique_ptr<CallT> call) {
+    auto future = call->future();
+    engine_.Submit(std::move(call));
+    return future;
+  }
+
+  // Runs `work(connection)` in a transaction of its own.
+  template <typename F>
+  auto Write(F work) -> Future<std::invoke_result_t<F, driver::Connection&>>;
+
+  // Runs `work.Step(connection)` in transactions of their own until it answers false. The future
+  // gives `(work.*result)()`.
+  template <typename Work, typename T>
+  Future<T> RunSteps(Work work, T (Work::*result)() const);
+
+  // Runs `work(connection)` on a connection that only reads.
+  template <typename F>
+  auto Read(F work) -> Future<std::invoke_result_t<F, driver::Connection&>>;
+
+  // Keeps the heartbeat of a registered worker until it is retired. Where the store closes before
+  // that, `on_close` is called first; it must not block.
+  void AddWorker(const std::shared_ptr<queue::Worker>& worker,
+                 std::function<void()> on_close = [] {});
+
+  // Gives back what a worker holds and leaves it Stopped.
+  void Retire(const std::shared_ptr<queue::Worker>& worker);
+
+  // Retires all workers and closes the engine.
+  void Close();
+
+ private:
+  void ScheduleHeartbeat();
+  void SendHeartbeats();
+
+  const Config config_;
+  const std::uint64_t fork_generation_;
+  const std::string dialect_;
+  RateLimit rate_limit_;
+  std::mutex workers_mutex_;
+  struct OpenWorker {
+    std::shared_ptr<queue::Worker> worker;
+    std::function<void()> on_close;
+  };
+  std::vector<OpenWorker> workers_;
+  std::shared_ptr<queue::Worker> own_worker_;
+  engine::Engine engine_;
+};
+
+// What queue handles and messages share.
+class QueueCore {
+ public:
+  QueueCore(std::shared_ptr<StoreCore> owner, std::shared_ptr<const queue::QueueRef> queue)
+      : store_(std::move(owner)), ref_(std::move(queue)) {}
+
+  StoreCore& store() const { return *store_; }
+  const std::shared_ptr<StoreCore>& shared_store() const { return store_; }
+  const std::shared_ptr<const queue::QueueRef>& ref() const { return ref_; }
+
+ private:
+  std::shared_ptr<StoreCore> store_;
+  std::shared_ptr<const queue::QueueRef> ref_;
+};
+
+// Makes the public Queue.
+struct QueueAccess {
+  static Queue Make(std::shared_ptr<QueueCore> core) { return Queue(std::move(core)); }
+};
+
+// Makes and reads the public Message.
+struct MessageAccess {
+  static Message Make(const std::shared_ptr<QueueCore>& queue, queue::TakenMessage&& taken);
+  static std::vector<Message> MakeAll(const std::shared_ptr<QueueCore>& queue,
+                                      std::vector<queue::TakenMessage>& taken);
+  static queue::SettleRequest::Target Target(const Message& message) {
+    return {message.id_, message.lease_token_};
+  }
+  static void SetLeaseEnd(Message& message, TimePoint end) { message.lease_end_ = end; }
+};
+
+template <typename F>
+auto StoreCore::Write(F work) -> Future<std::invoke_result_t<F, driver::Connection&>> {
+  using T = std::invoke_result_t<F, driver::Connection&>;
+  if constexpr (std::is_void_v<T>) {
+    auto call = MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
+    call->step = [work = std::move(work)](driver::Connection& connection) mutable {
+      work(connection);
+      return false;
+    };
+    return Submit(std::move(call));
+  } else {
+    auto result = std::make_shared<std::optional<T>>();
+    auto call = MakeCall<T, queue::JobRequest>(
+        [result](queue::JobRequest&) { return std::move(**result); });
+    call->step = [result, work = std::move(work)](driver::Connection& connection) mutable {
+      result->emplace(work(connection));
+      return false;
+    };
+    return Submit(std::move(call));
+  }
+}
+
+template <typename Work, typename T>
+Future<T> StoreCore::RunSteps(Work work, T (Work::*result)() const) {
+  auto shared = std::make_shared<Work>(std::move(work));
+  auto call = MakeCall<T, queue::JobRequest>(
+      [shared, result](queue::JobRequest&) { return ((*shared).*result)(); });
+  call->step = [shared](driver::Connection& connection) { return shared->Step(connection); };
+  return Submit(std::move(call));
+}
+
+template <typename F>
+auto StoreCore::Read(F work) -> Future<std::invoke_result_t<F, driver::Connection&>> {
+  using T = std::invoke_result_t<F, driver::Connection&>;
+  CheckUsable();
+  auto state = std::make_shared<FutureState<T>>(&engine_.callbacks());
+  engine_.Read([engine = &engine_, state, work = std::move(work)](driver::Connection* connection,
+                                               const std::exception_ptr& error) {
+    if (error) {
+      state->Fail(error);
+      return;
+    }
+    std::exception_ptr failure;
+    try {
+      if constexpr (std::is_void_v<T>) {
+        work(*connection);
+        state->Set();
+      } else {
+        state->Set(work(*connection));
+      }
+      return;
+    } catch (...) {
+      failure = engine->PublicError(std::current_exception());
+    }
+    state->Fail(failure);
+  });
+  return Future<T>(std::move(state));
+}
+
+}  // namespace pgqrs::internal
+
+#endif  // PGQRS_API_STORE_CORE_H_

@@ -1,0 +1,131 @@
+// What the layers above need of a database: connections, transactions, the statements of the
+// catalogue, and word of what other processes change. A backend implements this and nothing else.
+#ifndef PGQRS_DRIVER_DRIVER_H_
+#define PGQRS_DRIVER_DRIVER_H_
+
+#include <pgqrs/config.h>
+#include <pgqrs/time.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "sql/catalog.h"
+
+namespace pgqrs::driver {
+
+// What went wrong, as far as it matters for what to do next.
+enum class Fault : std::uint8_t {
+  kStatement,  // The statement or its data; others may succeed.
+  kStorage,    // The disk or the file; nothing will succeed for now.
+  kBusy,       // The database stayed locked or unreachable for as long as we may wait.
+  kUnknown,    // The commit failed in a way that leaves its outcome open.
+};
+
+// Every error of a driver. The open transaction, if any, has to be rolled back.
+class Failure : public std::runtime_error {
+ public:
+  Failure(Fault fault, const std::string& what) : std::runtime_error(what), fault_(fault) {}
+  Fault fault() const { return fault_; }
+
+ private:
+  Fault fault_;
+};
+
+// A parameter: NULL, an integer, or text that lives until the call returns.
+using Value = std::variant<std::monostate, std::int64_t, std::string_view>;
+
+// One row of a result. Columns count from 0; texts live until the next row.
+class Row {
+ public:
+  virtual bool IsNull(int column) const = 0;
+  virtual std::int64_t Int(int column) const = 0;  // 0 where NULL.
+  virtual std::string_view Text(int column) const = 0;
+
+  std::optional<std::int64_t> OptionalInt(int column) const {
+    return IsNull(column) ? std::nullopt : std::optional(Int(column));
+  }
+
+ protected:
+  ~Row() = default;
+};
+
+// Takes a row; answers false where it needs no more of them.
+using RowSink = std::function<bool(const Row&)>;
+
+// One connection. Used by one thread at a time.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  // A transaction that may write. Begin waits for its turn, up to Config::connection_timeout.
+  virtual void Begin() = 0;
+  virtual void Commit() = 0;
+  virtual void Rollback() noexcept = 0;
+
+  // Runs a statement once for each row of parameters. `rows` holds the rows one after another; it
+  // is empty for a statement without parameters, which runs once.
+  virtual void Run(sql::Statement statement, std::span<const Value> rows, const RowSink& sink) = 0;
+
+  // Runs a text of several statements without parameters or results.
+  virtual void RunScript(std::string_view script) = 0;
+
+  // Prepares every statement of the catalogue; fails where the tables do not fit them.
+  virtual void PrepareAll() = 0;
+
+  // Compares the schema with a fresh one and lists each difference.
+  virtual std::vector<std::string> CompareSchema() = 0;
+
+  // The clock that decides: the server's, or the process's where there is no server.
+  virtual TimePoint Now() = 0;
+
+  void Run(sql::Statement statement, std::initializer_list<Value> row, const RowSink& sink) {
+    Run(statement, std::span(row.begin(), row.size()), sink);
+  }
+  void Run(sql::Statement statement, std::initializer_list<Value> row) {
+    Run(statement, row, [](const Row&) { return true; });
+  }
+};
+
+// Calls back, on a thread of its own, when another connection may have committed something.
+class ChangeListener {
+ public:
+  virtual ~ChangeListener() = default;
+
+  // Nothing is reported, and next to no CPU used, while it is not armed.
+  virtual void SetArmed(bool armed) = 0;
+};
+
+class Database {
+ public:
+  virtual ~Database() = default;
+
+  virtual std::string_view dialect() const = 0;
+
+  // True where the database's owner is this process, so that a schema may be upgraded unasked.
+  virtual bool is_embedded() const = 0;
+
+  virtual std::unique_ptr<Connection> OpenWriter() = 0;
+
+  // A connection that reads beside the writer. Only where can_read_beside().
+  virtual bool can_read_beside() const = 0;
+  virtual std::unique_ptr<Connection> OpenReader() = 0;
+
+  // Nothing where no other process can see the database.
+  virtual std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) = 0;
+};
+
+// Chooses the backend by the scheme of the DSN, and checks the DSN. Opens nothing yet. Throws
+// ConfigError.
+std::unique_ptr<Database> MakeDatabase(const Config& config);
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_DRIVER_H_

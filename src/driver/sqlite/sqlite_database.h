@@ -1,0 +1,46 @@
+// SQLite as a backend: files in WAL mode, and private databases in memory.
+#ifndef PGQRS_DRIVER_SQLITE_SQLITE_DATABASE_H_
+#define PGQRS_DRIVER_SQLITE_SQLITE_DATABASE_H_
+
+#include <pgqrs/config.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "driver/driver.h"
+
+namespace pgqrs::driver {
+
+// What a SQLite DSN says.
+struct SqliteOptions {
+  std::string path;  // ":memory:" for a private database in memory.
+  bool synchronous_full = true;
+  Duration busy_timeout;
+  Clock clock;
+
+  bool in_memory() const { return path == ":memory:"; }
+};
+
+// Reads `sqlite:…`. Throws ConfigError, which names the part that has no meaning.
+SqliteOptions ParseSqliteDsn(const Config& config);
+
+class SqliteDatabase final : public Database {
+ public:
+  explicit SqliteDatabase(const Config& config) : options_(ParseSqliteDsn(config)) {}
+
+  std::string_view dialect() const override { return "sqlite"; }
+  bool is_embedded() const override { return true; }
+  std::unique_ptr<Connection> OpenWriter() override;
+  bool can_read_beside() const override { return !options_.in_memory(); }
+  std::unique_ptr<Connection> OpenReader() override;
+  std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) override;
+
+ private:
+  const SqliteOptions options_;
+};
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_SQLITE_SQLITE_DATABASE_H_

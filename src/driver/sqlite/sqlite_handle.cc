@@ -1,0 +1,86 @@
+#include "driver/sqlite/sqlite_handle.h"
+
+#include <pgqrs/error.h>
+
+#include <filesystem>
+
+namespace pgqrs::driver {
+namespace {
+
+Fault FaultOf(int code) {
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Fault::kBusy;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_NOMEM:
+    case SQLITE_PROTOCOL:
+      return Fault::kStorage;
+    default:
+      return Fault::kStatement;
+  }
+}
+
+// SQLite only says "unable to open database file"; a look at the path says more.
+std::string WhyNotOpen(const std::string& path, const std::string& fallback) {
+  std::error_code ignored;
+  const std::filesystem::path file(path);
+  if (std::filesystem::is_directory(file, ignored)) return "it is a directory";
+  const auto parent = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+  if (!std::filesystem::exists(parent, ignored)) {
+    return "the directory \"" + parent.string() + "\" does not exist";
+  }
+  return fallback;
+}
+
+}  // namespace
+
+SqliteHandle OpenSqlite(const std::string& path) {
+  sqlite3* raw = nullptr;
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
+  SqliteHandle handle(raw);
+  if (code != SQLITE_OK) {
+    throw PgqrsConnectionError("cannot open \"" + path + "\": " +
+                               WhyNotOpen(path, raw ? sqlite3_errmsg(raw) : "out of memory"));
+  }
+  sqlite3_extended_result_codes(raw, 1);
+  if (sqlite3_db_readonly(raw, "main") == 1) {
+    throw PgqrsConnectionError("cannot open \"" + path + "\": the file is read-only");
+  }
+  return handle;
+}
+
+Failure SqliteFailure(sqlite3* database, int code, std::string_view what) {
+  return {FaultOf(code), std::string(what) + ": " + sqlite3_errmsg(database) + " (SQLite code " +
+                             std::to_string(code) + ")"};
+}
+
+SqliteStatement PrepareSqlite(sqlite3* database, std::string_view sql, std::string_view what) {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  SqliteStatement statement(raw);
+  if (code != SQLITE_OK) throw SqliteFailure(database, code, what);
+  return statement;
+}
+
+void ExecuteSqlite(sqlite3* database, std::string_view sql, std::string_view what) {
+  const std::string text(sql);
+  const int code = sqlite3_exec(database, text.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) throw SqliteFailure(database, code, what);
+}
+
+std::int64_t QuerySqliteInt(sqlite3* database, std::string_view sql) {
+  const auto statement = PrepareSqlite(database, sql, sql);
+  const int code = sqlite3_step(statement.get());
+  if (code != SQLITE_ROW) throw SqliteFailure(database, code, sql);
+  return sqlite3_column_int64(statement.get(), 0);
+}
+
+}  // namespace pgqrs::driver

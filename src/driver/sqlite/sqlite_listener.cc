@@ -1,0 +1,127 @@
+#include "driver/sqlite/sqlite_listener.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#ifdef __linux__
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#endif
+
+namespace pgqrs::driver {
+
+#ifdef __linux__
+
+namespace {
+
+// After a change, changes within this time are taken together: it bounds what a busy writer
+// elsewhere costs an idle consumer here.
+constexpr auto kRest = std::chrono::milliseconds(1);
+
+void Drain(int file) {
+  std::array<char, 4096> buffer;
+  while (read(file, buffer.data(), buffer.size()) > 0) {
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions& options,
+                                                      std::function<void()> on_change) {
+  const int notifier = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (notifier < 0) return nullptr;
+  const int control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (control < 0) {
+    close(notifier);
+    return nullptr;
+  }
+  return std::unique_ptr<SqliteListener>(
+      new SqliteListener(options, std::move(on_change), notifier, control));
+}
+
+SqliteListener::SqliteListener(const SqliteOptions& options, std::function<void()> on_change,
+                               int notifier, int control)
+    : log_path_(options.path + "-wal"),
+      on_change_(std::move(on_change)),
+      notifier_(notifier),
+      control_(control),
+      database_(OpenSqlite(options.path)),
+      data_version_(PrepareSqlite(database_.get(), "PRAGMA data_version", "PRAGMA data_version")) {
+  thread_ = std::thread([this] { Listen(); });
+}
+
+SqliteListener::~SqliteListener() {
+  stop_ = true;
+  Poke();
+  thread_.join();
+  close(notifier_);
+  close(control_);
+}
+
+void SqliteListener::SetArmed(bool armed) {
+  if (armed_.exchange(armed) != armed) Poke();
+}
+
+void SqliteListener::Poke() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = write(control_, &one, sizeof one);
+}
+
+// Adds or removes the watch as armed_ says. Whoever arms looks at the database itself afterwards,
+// so what was committed just before is not missed, except between that look and the watch: hence a
+// report whenever the watch is added.
+void SqliteListener::FollowArmed(int& watch) {
+  const bool armed = armed_;
+  if (armed == (watch >= 0)) return;
+  if (armed) {
+    watch = inotify_add_watch(notifier_, log_path_.c_str(), IN_MODIFY);
+    HasChanged();
+    on_change_();
+  } else {
+    inotify_rm_watch(notifier_, watch);
+    watch = -1;
+  }
+}
+
+void SqliteListener::Listen() {
+  int watch = -1;
+  while (!stop_) {
+    std::array<pollfd, 2> files = {
+        {{.fd = notifier_, .events = POLLIN, .revents = 0},
+         {.fd = control_, .events = POLLIN, .revents = 0}}};
+    poll(files.data(), files.size(), -1);
+    if (files[1].revents != 0) Drain(control_);
+    FollowArmed(watch);
+    if (files[0].revents == 0) continue;
+    Drain(notifier_);
+    if (watch < 0 || !HasChanged()) continue;
+    on_change_();
+    std::this_thread::sleep_for(kRest);
+  }
+}
+
+bool SqliteListener::HasChanged() {
+  std::int64_t version = version_ + 1;  // If in doubt, yes.
+  if (sqlite3_step(data_version_.get()) == SQLITE_ROW) {
+    version = sqlite3_column_int64(data_version_.get(), 0);
+  }
+  sqlite3_reset(data_version_.get());
+  return std::exchange(version_, version) != version;
+}
+
+#else  // No inotify.
+
+std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions&, std::function<void()>) {
+  return nullptr;
+}
+SqliteListener::~SqliteListener() = default;
+void SqliteListener::SetArmed(bool) {}
+
+#endif
+
+}  // namespace pgqrs::driver

@@ -1,0 +1,65 @@
+#include "driver/sqlite/write_turn.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+namespace pgqrs::driver {
+namespace {
+
+constexpr off_t kQueue = 0;
+constexpr off_t kTurn = 1;
+
+// Open file description locks, unlike the older POSIX ones, are not dropped when the process closes
+// some other descriptor of the file. Linux and macOS name them differently.
+#ifdef F_OFD_SETLK
+constexpr int kSetLock = F_OFD_SETLK;
+#else
+constexpr int kSetLock = F_SETLK;
+#endif
+
+bool SetLock(int file, off_t byte, short type) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = byte;
+  lock.l_len = 1;
+  return fcntl(file, kSetLock, &lock) == 0;
+}
+
+// Asks again and again, since the kernel's blocking form knows no time-out.
+bool WaitForLock(int file, off_t byte, std::chrono::steady_clock::time_point deadline) {
+  constexpr auto kPause = std::chrono::microseconds(30);
+  while (!SetLock(file, byte, F_WRLCK)) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+}  // namespace
+
+WriteTurn::WriteTurn(const std::string& database_path)
+    : file_(open((database_path + "-turn").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {}
+
+WriteTurn::~WriteTurn() {
+  if (file_ >= 0) close(file_);
+}
+
+void WriteTurn::Take(Duration patience) {
+  if (file_ < 0) return;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  if (!WaitForLock(file_, kQueue, deadline)) return;
+  taken_ = WaitForLock(file_, kTurn, deadline);
+  SetLock(file_, kQueue, F_UNLCK);
+}
+
+void WriteTurn::Give() noexcept {
+  if (!taken_) return;
+  SetLock(file_, kTurn, F_UNLCK);
+  taken_ = false;
+}
+
+}  // namespace pgqrs::driver

@@ -1,0 +1,39 @@
+// Takes turns at writing one SQLite file, fairly, between processes.
+#ifndef PGQRS_DRIVER_SQLITE_WRITE_TURN_H_
+#define PGQRS_DRIVER_SQLITE_WRITE_TURN_H_
+
+#include <pgqrs/time.h>
+
+#include <string>
+
+namespace pgqrs::driver {
+
+// SQLite's own write lock is taken by whoever asks at the right instant, so a process that writes
+// without a pause starves the others, which only ask now and then. This is a turnstile in front of
+// it: locks on two bytes of a file beside the database (`<database>-turn`). Who wants to write
+// waits at byte 0 for its turn, keeps it while it waits for byte 1, and lets go of byte 0 once it
+// has byte 1. A writer that has finished and wants to go on therefore finds the next one ahead of
+// it.
+//
+// It only decides the order. SQLite's lock still protects the data, so where the file cannot be
+// made, or a process is stuck, writing goes on without turns. The kernel drops the locks of a
+// process that dies, and the file may be removed at any time.
+class WriteTurn {
+ public:
+  explicit WriteTurn(const std::string& database_path);
+  WriteTurn(const WriteTurn&) = delete;
+  WriteTurn& operator=(const WriteTurn&) = delete;
+  ~WriteTurn();
+
+  // Waits for the turn, but no longer than `patience`.
+  void Take(Duration patience);
+  void Give() noexcept;
+
+ private:
+  int file_ = -1;
+  bool taken_ = false;
+};
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_SQLITE_WRITE_TURN_H_

@@ -1,0 +1,116 @@
+// Collects requests, runs them in groups, and answers them.
+//
+// One thread, the lane, has the one connection that writes. Each time it is free it takes all
+// requests that wait and carries them out in one transaction: nothing waits on a timer, a lone
+// request goes out at once, and under load the groups grow by themselves.
+#ifndef PGQRS_ENGINE_ENGINE_H_
+#define PGQRS_ENGINE_ENGINE_H_
+
+#include <pgqrs/config.h>
+#include <pgqrs/records.h>
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "driver/driver.h"
+#include "engine/callback_thread.h"
+#include "engine/intake.h"
+#include "engine/readers.h"
+#include "engine/stats.h"
+#include "engine/timer.h"
+#include "engine/waiters.h"
+#include "queue/group.h"
+#include "queue/request.h"
+
+namespace pgqrs::engine {
+
+class Engine {
+ public:
+  // Takes an open connection whose schema is in order.
+  Engine(const Config& config, std::unique_ptr<driver::Database> database,
+         std::unique_ptr<driver::Connection> writer);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine() { Close(); }
+
+  // Takes requests in, as one unit. Waits while too much is waiting already. Throws Error once the
+  // engine is closed.
+  void Submit(std::vector<RequestPtr> requests);
+  void Submit(RequestPtr request);
+
+  // The same without waiting, for the library's own threads. Requests that come too late are
+  // completed with an error.
+  void SubmitNow(std::vector<RequestPtr> requests);
+  void SubmitNow(RequestPtr request);
+
+  // Runs `task` with a connection that only reads, beside the lane where the database can do that.
+  void Read(Readers::Task task);
+
+  // Completes the dequeues of a worker that wait for messages, with none.
+  void CancelWaits(const queue::Worker* worker);
+
+  // Finishes what was submitted, completes every dequeue that waits, and ends all threads but that
+  // of a callback which calls this.
+  void Close();
+
+  // Makes an error of the driver one of the public interface; others stay as they are.
+  std::exception_ptr PublicError(const std::exception_ptr& error) const;
+
+  Timer& timer() { return timer_; }
+  CallbackThread& callbacks() { return callbacks_; }
+  EngineMetrics Metrics() const;
+  void Log(LogLevel level, std::string_view message, std::span<const LogField> fields = {}) const;
+
+ private:
+  void RunLane();
+  void RunGroup(std::vector<RequestPtr> group);
+  void TryGroup(std::span<queue::Request* const> requests);
+  void RunTransaction(std::span<queue::Request* const> requests);
+  void RunJob(RequestPtr request);
+  void Finish(std::vector<RequestPtr> group);
+  void Park(RequestPtr request);
+  void WakeQueue(std::int64_t queue_id);
+  void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
+  void WakeAll();
+  void KeepPolling();
+  void UpdateListener();
+
+  const Config config_;
+  std::unique_ptr<driver::Database> database_;
+  std::unique_ptr<driver::Connection> writer_;
+  queue::Session session_;
+  Stats stats_;
+  std::atomic<std::uint64_t> pending_{0};
+  CallbackThread callbacks_;
+  Intake intake_;
+  Waiters waiters_;
+  Timer timer_;
+  Readers readers_;
+
+  // Raised whenever something may have become visible that this lane has not seen.
+  std::atomic<std::uint64_t> outside_changes_{0};
+  std::uint64_t changes_before_group_ = 0;
+
+  std::mutex wake_mutex_;
+  std::map<std::int64_t, Timer::Id> wake_timers_;  // The next visible time, by queue.
+  std::atomic<bool> polling_{false};
+
+  std::mutex close_mutex_;
+  std::atomic<bool> closed_{false};
+  std::mutex listener_mutex_;
+  std::unique_ptr<driver::ChangeListener> listener_;
+  std::thread lane_;
+};
+
+}  // namespace pgqrs::engine
+
+#endif  // PGQRS_ENGINE_ENGINE_H_

@@ -1,0 +1,52 @@
+#include "engine/readers.h"
+
+#include <exception>
+#include <utility>
+
+namespace pgqrs::engine {
+
+bool Readers::Submit(Task task) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  tasks_.push_back(std::move(task));
+  if (tasks_.size() > idle_ && threads_.size() < max_threads_) {
+    threads_.emplace_back([this] { Run(); });
+  } else {
+    changed_.notify_one();
+  }
+  return true;
+}
+
+void Readers::Run() {
+  std::unique_ptr<driver::Connection> connection;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    changed_.wait(lock, [this] { return !tasks_.empty() || closed_; });
+    --idle_;
+    if (tasks_.empty()) return;
+    const auto task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    std::exception_ptr error;
+    try {
+      if (!connection) connection = database_.OpenReader();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    task(connection.get(), error);
+    lock.lock();
+  }
+}
+
+void Readers::Close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+  for (auto& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace pgqrs::engine

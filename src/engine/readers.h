@@ -1,0 +1,50 @@
+#ifndef PGQRS_ENGINE_READERS_H_
+#define PGQRS_ENGINE_READERS_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "driver/driver.h"
+
+namespace pgqrs::engine {
+
+// Threads with connections that read beside the lane. They start as they are needed.
+class Readers {
+ public:
+  // `task` gets a connection, or the error why there is none.
+  using Task = std::function<void(driver::Connection*, std::exception_ptr)>;
+
+  Readers(driver::Database& database, std::size_t max_threads)
+      : database_(database), max_threads_(max_threads) {}
+  Readers(const Readers&) = delete;
+  Readers& operator=(const Readers&) = delete;
+  ~Readers() { Close(); }
+
+  // Answers false once closed.
+  bool Submit(Task task);
+
+  // Runs what was submitted, and ends.
+  void Close();
+
+ private:
+  void Run();
+
+  driver::Database& database_;
+  const std::size_t max_threads_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Task> tasks_;
+  std::vector<std::thread> threads_;
+  std::size_t idle_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace pgqrs::engine
+
+#endif  // PGQRS_ENGINE_READERS_H_

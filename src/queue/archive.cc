@@ -1,0 +1,130 @@
+#include "queue/archive.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "queue/rows.h"
+#include "queue/slice.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+// How many rows one step looks at.
+constexpr std::int64_t kStep = 500;
+
+std::vector<ArchiveRow> ReadRows(driver::Connection& connection, Statement list,
+                                 std::int64_t queue_id, std::int64_t first_batch) {
+  std::vector<ArchiveRow> rows;
+  connection.Run(list, {queue_id, first_batch, kStep}, [&](const driver::Row& row) {
+    rows.push_back(ReadArchiveRow(row));
+    return true;
+  });
+  return rows;
+}
+
+void Replay(driver::Connection& connection, const ArchiveRow& row, Mask part) {
+  ShrinkArchiveRow(connection, row, part);
+  auto slices = LoadBatchSlices(connection, row.batch_id);
+  slices.Insert(part, {.queue_id = row.queue_id,
+                       .priority = row.priority,
+                       .visible_at = ToMicros(connection.Now()),
+                       .worker_id = std::nullopt,
+                       .lease_token = std::nullopt,
+                       .leased_at = std::nullopt,
+                       .last_error = std::nullopt});
+  WriteChanges(connection, slices);
+}
+
+void Remove(driver::Connection& connection, const ArchiveRow& row, Mask part) {
+  ShrinkArchiveRow(connection, row, part);
+  ForgetPayloads(connection, row.queue_id, row.batch_id, part);
+}
+
+}  // namespace
+
+bool ReplayDeadLetter(driver::Connection& connection, std::int64_t queue_id,
+                      std::int64_t message_id) {
+  if (message_id <= 0) return false;
+  const Mask bit = BitOf(message_id);
+  std::vector<ArchiveRow> rows;
+  connection.Run(Statement::kArchiveOfBatch, {queue_id, BatchOf(message_id)},
+                 [&](const driver::Row& row) {
+                   rows.push_back(ReadArchiveRow(row));
+                   return true;
+                 });
+  const auto row = std::find_if(rows.begin(), rows.end(), [bit](const ArchiveRow& candidate) {
+    return candidate.dead && (candidate.mask & bit) != 0;
+  });
+  if (row == rows.end()) return false;
+  Replay(connection, *row, bit);
+  return true;
+}
+
+bool DeadLetterSweep::Step(driver::Connection& connection) {
+  const auto rows = ReadRows(connection, Statement::kListDead, queue_id_, next_batch_);
+  for (const auto& row : rows) {
+    switch (fate_) {
+      case Fate::kReplay:
+        Replay(connection, row, row.mask);
+        break;
+      case Fate::kPurge:
+        Remove(connection, row, row.mask);
+        break;
+    }
+    count_ += Count(row.mask);
+    next_batch_ = row.batch_id;  // More of its rows may come in the next step.
+  }
+  return static_cast<std::int64_t>(rows.size()) == kStep;
+}
+
+bool Retention::Step(driver::Connection& connection) {
+  return is_cut_known_ ? RemoveSome(connection) : FindCut(connection);
+}
+
+// Counts from the newest batch down until the number to keep is reached.
+bool Retention::FindCut(driver::Connection& connection) {
+  std::int64_t batches = 0;
+  connection.Run(Statement::kCountFinishedFromNewest, {queue_id_, cut_batch_, kStep},
+                 [&](const driver::Row& row) {
+                   ++batches;
+                   cut_batch_ = row.Int(0);
+                   left_to_keep_ -= row.Int(1);
+                   return left_to_keep_ > 0;
+                 });
+  if (left_to_keep_ <= 0) {
+    cut_messages_ = -left_to_keep_;
+    is_cut_known_ = true;
+    return true;
+  }
+  if (batches == kStep) return true;
+  // Fewer are there than may stay; the age alone decides.
+  is_cut_known_ = true;
+  cut_batch_ = 0;
+  return policy_.max_age.has_value();
+}
+
+bool Retention::RemoveSome(driver::Connection& connection) {
+  const auto rows = ReadRows(connection, Statement::kListFinished, queue_id_, next_batch_);
+  const auto oldest = policy_.max_age ? ToMicros(connection.Now() - *policy_.max_age)
+                                      : std::numeric_limits<std::int64_t>::min();
+  for (const auto& row : rows) {
+    next_batch_ = row.batch_id;
+    Mask part = 0;
+    if (row.archived_at < oldest || (policy_.max_count && row.batch_id < cut_batch_)) {
+      part = row.mask;
+    } else if (policy_.max_count && row.batch_id == cut_batch_) {
+      part = LowestBits(row.mask, static_cast<int>(cut_messages_));
+      cut_messages_ -= Count(part);
+    }
+    if (part == 0) continue;
+    Remove(connection, row, part);
+    removed_ += Count(part);
+  }
+  if (static_cast<std::int64_t>(rows.size()) < kStep) return false;
+  // A whole step of rows of one batch cannot be (it has 64 at most), so the next one moves on.
+  return policy_.max_age || next_batch_ <= cut_batch_;
+}
+
+}  // namespace pgqrs::queue

@@ -1,0 +1,179 @@
+#include "queue/dequeue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "queue/payload_array.h"
+#include "queue/rows.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+constexpr int kPriorities = 10;
+
+bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
+  return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
+}
+
+// Slices of one batch with one visible time: their messages come out in the order of their
+// positions, whichever slice they are in.
+bool InOneRun(const Slice& a, const Slice& b) {
+  return a.state.visible_at == b.state.visible_at && a.batch_id() == b.batch_id();
+}
+
+}  // namespace
+
+void DequeueStep::Run(const std::vector<DequeueRequest*>& requests) {
+  std::vector<DequeueRequest*> left;
+  for (auto* request : requests) {
+    request->taken.clear();
+    request->next_visible.reset();
+    if (group_.CheckQueue(*request, *request->queue)) left.push_back(request);
+  }
+  while (!left.empty()) {
+    const auto others = std::stable_partition(
+        left.begin(), left.end(),
+        [first = left.front()](const auto* request) { return TakeTogether(*first, *request); });
+    std::vector<DequeueRequest*> rest(others, left.end());
+    left.erase(others, left.end());
+    RunTogether(left);
+    left = std::move(rest);
+  }
+}
+
+void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
+  const auto& first = *requests.front();
+  Deal deal = {.queue_id = first.queue->id,
+               .worker_id = group_.WorkerId(*first.worker),
+               .lease_end = group_.now_ + first.lease.count(),
+               .taken = {}};
+  for (const auto* request : requests) deal.wanted += request->count;
+  Take(deal);
+
+  auto next = deal.taken.begin();
+  for (auto* request : requests) {
+    const auto n = std::min<std::ptrdiff_t>(request->count, deal.taken.end() - next);
+    request->taken.assign(std::make_move_iterator(next), std::make_move_iterator(next + n));
+    next += n;
+    if (n > 0 || !request->wait_until) continue;
+    group_.connection_.Run(Statement::kNextVisible, {deal.queue_id}, [&](const driver::Row& row) {
+      request->next_visible = row.OptionalInt(0);
+      return true;
+    });
+  }
+}
+
+void DequeueStep::Take(Deal& deal) {
+  for (int priority = 0; priority < kPriorities && deal.wanted > 0; ++priority) {
+    while (deal.wanted > 0 && TakeSome(deal, priority)) {
+    }
+  }
+}
+
+bool DequeueStep::TakeSome(Deal& deal, int priority) {
+  const auto found = Find(deal, priority);
+  if (found.empty()) return false;
+  touched_.clear();
+  for (auto begin = found.begin(); begin != found.end();) {
+    const auto end = std::find_if_not(
+        begin, found.end(), [&](const Found& other) { return InOneRun(begin->slice, other.slice); });
+    TakeRun(deal, begin, end);
+    begin = end;
+  }
+  for (const auto& [batch_id, slices] : touched_) WriteChanges(group_.connection_, slices);
+  return true;
+}
+
+std::vector<DequeueStep::Found> DequeueStep::Find(const Deal& deal, int priority) {
+  std::vector<Found> found;
+  int messages = 0;
+  // One run more than is wanted may have to be looked at, of a batch's slices at most.
+  const std::int64_t limit = std::int64_t{deal.wanted} + kBatchSize;
+  group_.connection_.Run(
+      Statement::kNextSlices, {deal.queue_id, std::int64_t{priority}, group_.now_, limit},
+      [&](const driver::Row& row) {
+        auto slice = ReadSlice(row);
+        if (messages >= deal.wanted && !InOneRun(found.back().slice, slice)) return false;
+        if (slice.state.read_count < group_.session_.max_read_ct) messages += Count(slice.mask);
+        found.push_back({std::move(slice), row.Int(11), row.Int(12), std::string(row.Text(13))});
+        return true;
+      });
+  return found;
+}
+
+void DequeueStep::TakeRun(Deal& deal, std::vector<Found>::const_iterator begin,
+                          std::vector<Found>::const_iterator end) {
+  Mask available = 0;
+  for (auto it = begin; it != end; ++it) {
+    if (it->slice.state.read_count >= group_.session_.max_read_ct) {
+      MoveToDeadLetters(*it);
+    } else {
+      available |= it->slice.mask;
+    }
+  }
+  const Mask chosen = LowestBits(available, deal.wanted);
+  const auto first = static_cast<std::ptrdiff_t>(deal.taken.size());
+  for (auto it = begin; it != end; ++it) {
+    if (const Mask part = it->slice.mask & chosen; part != 0) TakePart(deal, *it, part);
+  }
+  if (std::distance(begin, end) > 1) {
+    std::sort(deal.taken.begin() + first, deal.taken.end(),
+              [](const TakenMessage& a, const TakenMessage& b) { return a.id < b.id; });
+  }
+  deal.wanted -= Count(chosen);
+}
+
+void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
+  if (deal.lease_token == 0) {
+    deal.lease_token = group_.session_.ids.leases.Next(group_.connection_);
+  }
+  auto state = found.slice.state;
+  state.visible_at = deal.lease_end;
+  state.read_count += 1;
+  state.worker_id = deal.worker_id;
+  state.lease_token = deal.lease_token;
+  state.leased_at = group_.now_;
+  Touched(found.slice).SetState(part, state);
+
+  SplitPayloads(found.payloads, elements_);
+  ForEachPosition(part, [&](int position) {
+    deal.taken.push_back({.id = MessageId(found.slice.batch_id(), position),
+                          .lease_token = deal.lease_token,
+                          .worker_id = deal.worker_id,
+                          .producer_worker_id = found.producer,
+                          .read_count = state.read_count,
+                          .priority = state.priority,
+                          .enqueued_at = found.enqueued_at,
+                          .visible_at = found.slice.state.visible_at,
+                          .dequeued_at = group_.now_,
+                          .lease_end = deal.lease_end,
+                          .payload = std::string(elements_.at(static_cast<std::size_t>(position)))});
+  });
+}
+
+void DequeueStep::MoveToDeadLetters(const Found& found) {
+  const auto& slice = found.slice;
+  auto row = ArchiveRowOf(slice.batch_id(), slice.mask, slice.state, group_.now_);
+  row.dead = true;
+  row.reason = "read " + std::to_string(slice.state.read_count) +
+               " times without an ack (max_read_ct is " +
+               std::to_string(group_.session_.max_read_ct) + ")";
+  InsertArchiveRow(group_.connection_, row);
+  Touched(slice).Remove(slice.mask);
+}
+
+// The slices of a batch that this step has seen, which include this one.
+BatchSlices& DequeueStep::Touched(const Slice& slice) {
+  const auto batch_id = slice.batch_id();
+  auto& slices = touched_.try_emplace(batch_id, batch_id).first->second;
+  const auto& stored = slices.slices();
+  const bool known = std::any_of(stored.begin(), stored.end(),
+                                 [&](const Slice& other) { return other.id == slice.id; });
+  if (!known) slices.AddStored(slice);
+  return slices;
+}
+
+}  // namespace pgqrs::queue

@@ -1,0 +1,59 @@
+#ifndef PGQRS_QUEUE_DEQUEUE_H_
+#define PGQRS_QUEUE_DEQUEUE_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "queue/group.h"
+#include "queue/request.h"
+#include "queue/slice.h"
+
+namespace pgqrs::queue {
+
+// Hands out messages to all requests of a group. Requests of one worker on one queue with one lease
+// become one dequeue, whose messages are dealt out.
+class DequeueStep {
+ public:
+  explicit DequeueStep(Group& group) : group_(group) {}
+
+  void Run(const std::vector<DequeueRequest*>& requests);
+
+ private:
+  // A visible slice with what its messages need from the batch.
+  struct Found {
+    Slice slice;
+    std::int64_t enqueued_at = 0;
+    std::int64_t producer = 0;
+    std::string payloads;
+  };
+
+  struct Deal {
+    std::int64_t queue_id = 0;
+    std::int64_t worker_id = 0;
+    std::int64_t lease_end = 0;
+    std::int64_t lease_token = 0;
+    int wanted = 0;
+    std::vector<TakenMessage> taken;
+  };
+
+  void RunTogether(const std::vector<DequeueRequest*>& requests);
+  void Take(Deal& deal);
+  // Answers whether there may be more of this priority.
+  bool TakeSome(Deal& deal, int priority);
+  std::vector<Found> Find(const Deal& deal, int priority);
+  void TakeRun(Deal& deal, std::vector<Found>::const_iterator begin,
+               std::vector<Found>::const_iterator end);
+  void TakePart(Deal& deal, const Found& found, Mask part);
+  void MoveToDeadLetters(const Found& found);
+  BatchSlices& Touched(const Slice& slice);
+
+  Group& group_;
+  std::map<std::int64_t, BatchSlices> touched_;  // By batch.
+  std::vector<std::string_view> elements_;
+};
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_DEQUEUE_H_

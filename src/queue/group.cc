@@ -1,0 +1,127 @@
+#include "queue/group.h"
+
+#include <pgqrs/error.h>
+#include <pgqrs/records.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "queue/dequeue.h"
+#include "queue/enqueue.h"
+#include "queue/rows.h"
+#include "queue/settle.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+// Ids are given up when the process ends, so a block is not large; a process that needs many pays
+// one statement for each thousand.
+constexpr std::int64_t kIdBlock = 1024;
+
+template <typename T>
+std::vector<T*> OfKind(std::span<Request* const> requests, Request::Kind kind) {
+  std::vector<T*> found;
+  for (auto* request : requests) {
+    if (request->kind == kind) found.push_back(static_cast<T*>(request));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::int64_t IdBlock::Next(driver::Connection& connection) {
+  if (next_ == end_) {
+    connection.Run(Statement::kReserveIds, {sequence_, kIdBlock}, [&](const driver::Row& row) {
+      next_ = row.Int(0);
+      end_ = next_ + kIdBlock;
+      return false;
+    });
+  }
+  return next_++;
+}
+
+std::int64_t RegisterWorker(driver::Connection& connection, Worker& worker) {
+  std::int64_t id = worker.id;
+  if (id != 0) return id;
+  connection.Run(Statement::kInsertWorker,
+                 {std::string_view(worker.name), ToValue(worker.queue_id),
+                  static_cast<std::int64_t>(WorkerStatus::kReady), ToMicros(connection.Now())},
+                 [&](const driver::Row& row) {
+                   id = row.Int(0);
+                   return true;
+                 });
+  worker.id = id;
+  return id;
+}
+
+Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests)
+    : connection_(connection),
+      session_(session),
+      ids_before_(session.ids),
+      requests_(requests) {}
+
+void Group::Run() {
+  now_ = ToMicros(connection_.Now());
+  SettleStep(*this).Run(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
+  EnqueueStep(*this).Run(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue));
+  DequeueStep(*this).Run(OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
+}
+
+void Group::Committed() {
+  for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
+    if (dequeue->taken.empty()) continue;
+    dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size());
+    session_.holders[dequeue->worker->id] = dequeue->worker;
+  }
+  for (const auto& [worker_id, n] : settled_) {
+    const auto holder = session_.holders.find(worker_id);
+    if (holder == session_.holders.end()) continue;
+    if (const auto worker = holder->second.lock()) {
+      worker->held -= n;
+    } else {
+      session_.holders.erase(holder);
+    }
+  }
+}
+
+void Group::RolledBack() {
+  session_.ids = ids_before_;
+  for (auto* worker : new_workers_) worker->id = 0;
+  for (auto* request : requests_) request->error = nullptr;
+}
+
+std::int64_t Group::WorkerId(Worker& worker) {
+  if (worker.id == 0) {
+    RegisterWorker(connection_, worker);
+    new_workers_.push_back(&worker);
+  }
+  return worker.id;
+}
+
+bool Group::CheckQueue(Request& request, const QueueRef& queue) {
+  const auto [it, is_new] = queue_is_open_.try_emplace(queue.id, false);
+  if (is_new) {
+    connection_.Run(Statement::kQueueIsOpen, {queue.id}, [&, open = it](const driver::Row&) {
+      open->second = true;
+      return true;
+    });
+  }
+  if (!it->second) {
+    request.error = std::make_exception_ptr(
+        QueueNotFoundError("queue \"" + queue.name + "\" does not exist any more"));
+  }
+  return it->second;
+}
+
+void Group::NoteVisible(std::int64_t queue_id, std::int64_t visible_at) {
+  for (auto& entry : became_visible_) {
+    if (entry.queue_id != queue_id) continue;
+    entry.visible_at = std::min(entry.visible_at, visible_at);
+    return;
+  }
+  became_visible_.push_back({queue_id, visible_at});
+}
+
+}  // namespace pgqrs::queue

@@ -1,0 +1,91 @@
+// Carries out a group: many requests in one transaction.
+#ifndef PGQRS_QUEUE_GROUP_H_
+#define PGQRS_QUEUE_GROUP_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "driver/driver.h"
+#include "queue/request.h"
+
+namespace pgqrs::queue {
+
+// Numbers that are reserved in the database some at a time and given out here.
+class IdBlock {
+ public:
+  explicit IdBlock(std::string_view sequence) : sequence_(sequence) {}
+
+  std::int64_t Next(driver::Connection& connection);
+
+ private:
+  std::string_view sequence_;
+  std::int64_t next_ = 0;
+  std::int64_t end_ = 0;
+};
+
+// What the groups of one lane share. Used by the lane's thread only.
+struct Session {
+  int max_read_ct = 5;
+  struct Ids {
+    IdBlock batches{"batch"};
+    IdBlock leases{"lease"};
+  } ids;
+  std::unordered_map<std::int64_t, std::weak_ptr<Worker>> holders;  // By worker id.
+};
+
+// A queue that has messages which become visible at this time, or did.
+struct BecameVisible {
+  std::int64_t queue_id = 0;
+  std::int64_t visible_at = 0;
+};
+
+// One group on its way through a transaction that the caller has begun and will commit. Answers lie
+// in the requests. Requests that cannot be met (their queue is gone) get an error of their own; a
+// driver::Failure concerns the whole group, and after it nothing of the group counts.
+class Group {
+ public:
+  Group(driver::Connection& connection, Session& session, std::span<Request* const> requests);
+
+  // First what settles messages, then what enqueues, then what dequeues, each in the order of the
+  // requests. So a worker's acks and its next dequeue can travel together, and what one releases or
+  // enqueues the next can have.
+  void Run();
+
+  // To be called after the commit.
+  void Committed();
+  // To be called instead of it after a rollback: makes everything as it was before Run.
+  void RolledBack();
+
+  const std::vector<BecameVisible>& became_visible() const { return became_visible_; }
+
+ private:
+  friend class EnqueueStep;
+  friend class DequeueStep;
+  friend class SettleStep;
+
+  std::int64_t WorkerId(Worker& worker);
+  // Whether the queue still exists; where not, the request gets the error.
+  bool CheckQueue(Request& request, const QueueRef& queue);
+  void NoteVisible(std::int64_t queue_id, std::int64_t visible_at);
+
+  driver::Connection& connection_;
+  Session& session_;
+  const Session::Ids ids_before_;
+  const std::span<Request* const> requests_;
+  std::int64_t now_ = 0;
+  std::unordered_map<std::int64_t, bool> queue_is_open_;
+  std::vector<Worker*> new_workers_;
+  std::unordered_map<std::int64_t, std::int64_t> settled_;  // Messages by the worker that held them.
+  std::vector<BecameVisible> became_visible_;
+};
+
+// Registers the worker where it has no row yet and gives its id.
+std::int64_t RegisterWorker(driver::Connection& connection, Worker& worker);
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_GROUP_H_

@@ -1,0 +1,155 @@
+#include "queue/queues.h"
+
+#include <pgqrs/error.h>
+
+#include <optional>
+#include <utility>
+
+#include "queue/metrics.h"
+#include "queue/rows.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+// How many slices or archive rows one step removes: some milliseconds of work.
+constexpr std::int64_t kStep = 500;
+
+QueueInfo ReadQueue(const driver::Row& row) {
+  return {.id = row.Int(0),
+          .queue_name = std::string(row.Text(1)),
+          .created_at = FromMicros(row.Int(2))};
+}
+
+std::optional<QueueInfo> FindQueue(driver::Connection& connection, std::string_view name) {
+  std::optional<QueueInfo> found;
+  connection.Run(Statement::kFindQueue, {name}, [&](const driver::Row& row) {
+    found = ReadQueue(row);
+    return true;
+  });
+  return found;
+}
+
+std::string Named(std::string_view name) { return "queue \"" + std::string(name) + "\""; }
+
+QueueInfo RequireQueue(driver::Connection& connection, std::string_view name) {
+  auto queue = FindQueue(connection, name);
+  if (!queue) throw QueueNotFoundError(Named(name) + " does not exist");
+  return *std::move(queue);
+}
+
+// Removes slices with their messages.
+void RemoveSlices(driver::Connection& connection, const std::vector<Slice>& slices) {
+  for (const auto& slice : slices) connection.Run(Statement::kDeleteSlice, {slice.id});
+  for (const auto& slice : slices) {
+    ForgetPayloads(connection, slice.state.queue_id, slice.batch_id(), slice.mask);
+  }
+}
+
+// Removes some of what a closed queue holds. Answers whether there is more.
+bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
+  std::vector<Slice> slices;
+  connection.Run(Statement::kSlicesOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
+    slices.push_back(ReadSlice(row));
+    return true;
+  });
+  RemoveSlices(connection, slices);
+  if (!slices.empty()) return true;
+
+  std::vector<ArchiveRow> rows;
+  connection.Run(Statement::kArchiveOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
+    rows.push_back(ReadArchiveRow(row));
+    return true;
+  });
+  for (const auto& row : rows) {
+    ShrinkArchiveRow(connection, row, row.mask);
+    ForgetPayloads(connection, queue_id, row.batch_id, row.mask);
+  }
+  return !rows.empty();
+}
+
+}  // namespace
+
+QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMissing if_missing) {
+  if (auto queue = FindQueue(connection, name)) {
+    if (if_missing == IfMissing::kCreateStrictly) {
+      throw QueueAlreadyExistsError(Named(name) + " exists already");
+    }
+    return *std::move(queue);
+  }
+  if (if_missing != IfMissing::kFail) {
+    connection.Run(Statement::kInsertQueue, {name, ToMicros(connection.Now())});
+  }
+  return RequireQueue(connection, name);
+}
+
+std::vector<QueueInfo> ListQueues(driver::Connection& connection) {
+  std::vector<QueueInfo> queues;
+  connection.Run(Statement::kListQueues, {}, [&](const driver::Row& row) {
+    queues.push_back(ReadQueue(row));
+    return true;
+  });
+  return queues;
+}
+
+bool QueuePurge::Step(driver::Connection& connection) {
+  const auto queue = RequireQueue(connection, name_);
+  const auto now = ToMicros(connection.Now());
+  for (std::int64_t priority = 0; priority <= 9; ++priority) {
+    std::vector<Slice> slices;
+    connection.Run(Statement::kUnheldSlices, {queue.id, priority, kStep, now},
+                   [&](const driver::Row& row) {
+                     slices.push_back(ReadSlice(row));
+                     purged_ += Count(slices.back().mask);
+                     return true;
+                   });
+    RemoveSlices(connection, slices);
+    if (!slices.empty()) return true;
+  }
+  return false;
+}
+
+bool QueueDeletion::Step(driver::Connection& connection) {
+  if (!std::exchange(is_closed_, true)) {
+    CloseQueue(connection);
+    return true;
+  }
+  std::optional<std::int64_t> queue_id;
+  connection.Run(Statement::kListClosedQueues, {}, [&](const driver::Row& row) {
+    queue_id = row.Int(0);
+    return false;
+  });
+  if (!queue_id) return false;
+  if (!RemoveContents(connection, *queue_id)) {
+    connection.Run(Statement::kDeleteWorkersOfQueue, {*queue_id});
+    connection.Run(Statement::kRemoveQueue, {*queue_id});
+  }
+  return true;
+}
+
+void QueueDeletion::CloseQueue(driver::Connection& connection) const {
+  const auto queue = RequireQueue(connection, name_);
+  const auto now = connection.Now();
+  if (!force_) {
+    const auto metrics = CountByState(connection, queue.id);
+    const auto there = metrics.waiting + metrics.delayed + metrics.leased;
+    if (there > 0) {
+      throw ValidationError(Named(name_) + " still has " + std::to_string(there) +
+                            " messages that wait or are leased; purge it, or delete with force");
+    }
+    std::int64_t live = 0;
+    connection.Run(Statement::kLiveWorkersOfQueue, {queue.id, ToMicros(now - live_within_)},
+                   [&](const driver::Row& row) {
+                     live = row.Int(0);
+                     return true;
+                   });
+    if (live > 0) {
+      throw ValidationError(Named(name_) + " has " + std::to_string(live) +
+                            " live workers; stop them, or delete with force");
+    }
+  }
+  connection.Run(Statement::kCloseQueue, {queue.id, ToMicros(now)});
+}
+
+}  // namespace pgqrs::queue

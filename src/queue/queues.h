@@ -1,0 +1,62 @@
+// Queues as a whole: found, created, emptied, removed.
+#ifndef PGQRS_QUEUE_QUEUES_H_
+#define PGQRS_QUEUE_QUEUES_H_
+
+#include <pgqrs/records.h>
+#include <pgqrs/time.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "driver/driver.h"
+
+namespace pgqrs::queue {
+
+enum class IfMissing : std::uint8_t { kCreate, kCreateStrictly, kFail };
+
+// Throws QueueAlreadyExistsError or QueueNotFoundError as the mode says.
+QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMissing if_missing);
+
+std::vector<QueueInfo> ListQueues(driver::Connection& connection);
+
+// Removes the waiting and delayed messages of a queue, some at a time.
+class QueuePurge {
+ public:
+  explicit QueuePurge(std::string name) : name_(std::move(name)) {}
+
+  // Answers whether there is more to do. Throws QueueNotFoundError.
+  bool Step(driver::Connection& connection);
+  std::int64_t purged() const { return purged_; }
+
+ private:
+  std::string name_;
+  std::int64_t purged_ = 0;
+};
+
+// Removes a queue with everything in it, some at a time. The first step decides whether it may be
+// removed and makes it unfindable; were the process to end then, the next deletion of any queue
+// would finish the work.
+class QueueDeletion {
+ public:
+  // A worker of the queue counts as live where its heartbeat is no older than `live_within`.
+  QueueDeletion(std::string name, bool force, Duration live_within)
+      : name_(std::move(name)), force_(force), live_within_(live_within) {}
+
+  // Answers whether there is more to do.
+  bool Step(driver::Connection& connection);
+
+ private:
+  void CloseQueue(driver::Connection& connection) const;
+
+  std::string name_;
+  bool force_;
+  Duration live_within_;
+  bool is_closed_ = false;
+};
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_QUEUES_H_

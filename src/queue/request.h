@@ -1,0 +1,138 @@
+// What callers ask for. The layers above make requests, the engine gathers them in groups, and the
+// code in this folder carries a group out in one transaction.
+#ifndef PGQRS_QUEUE_REQUEST_H_
+#define PGQRS_QUEUE_REQUEST_H_
+
+#include <pgqrs/json.h>
+#include <pgqrs/time.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pgqrs::driver {
+class Connection;
+}  // namespace pgqrs::driver
+
+namespace pgqrs::queue {
+
+struct QueueRef {
+  std::int64_t id = 0;
+  std::string name;
+};
+
+// A worker of this process. Its row is made by the first request that needs it.
+struct Worker {
+  std::string name;
+  std::optional<std::int64_t> queue_id;
+  std::atomic<std::int64_t> id{0};
+
+  // Messages that it was handed out less those that were settled here. Not exact (that a lease was
+  // lost is not noticed), but 0 means that there is nothing to give back.
+  std::atomic<std::int64_t> held{0};
+};
+
+struct Request {
+  enum class Kind : std::uint8_t { kEnqueue, kDequeue, kSettle, kJob };
+
+  explicit Request(Kind kind_of_request) : kind(kind_of_request) {}
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  virtual ~Request() = default;
+
+  // Called once, when the answer (or `error`) is in place and durable, without any lock held. It
+  // must not block.
+  virtual void Complete() = 0;
+
+  const Kind kind;
+  std::exception_ptr error;
+  std::size_t bytes = 0;  // What it holds in memory, roughly, while it waits.
+  std::chrono::steady_clock::time_point submitted_at;
+};
+
+struct EnqueueRequest : Request {
+  EnqueueRequest() : Request(Kind::kEnqueue) {}
+
+  std::shared_ptr<const QueueRef> queue;
+  std::shared_ptr<Worker> producer;
+  int priority = 5;
+  std::optional<Duration> delay;
+  std::optional<TimePoint> visible_at;
+  std::vector<Json> payloads;
+
+  std::vector<std::int64_t> ids;  // The answer.
+};
+
+// A message as it is handed out.
+struct TakenMessage {
+  std::int64_t id = 0;
+  std::int64_t lease_token = 0;
+  std::int64_t worker_id = 0;
+  std::int64_t producer_worker_id = 0;
+  int read_count = 0;
+  int priority = 0;
+  std::int64_t enqueued_at = 0;
+  std::int64_t visible_at = 0;
+  std::int64_t dequeued_at = 0;
+  std::int64_t lease_end = 0;
+  std::string payload;
+};
+
+struct DequeueRequest : Request {
+  DequeueRequest() : Request(Kind::kDequeue) {}
+
+  std::shared_ptr<const QueueRef> queue;
+  std::shared_ptr<Worker> worker;
+  int count = 1;
+  Duration lease{};
+
+  // Where given, an empty answer is not an answer before this time: the engine runs the request
+  // again when there may be something.
+  std::optional<std::chrono::steady_clock::time_point> wait_until;
+
+  std::vector<TakenMessage> taken;  // The answer.
+
+  // Where `taken` is empty: when the queue's next message becomes visible, if it has any.
+  std::optional<std::int64_t> next_visible;
+};
+
+// One action on messages under lease.
+struct SettleRequest : Request {
+  enum class Action : std::uint8_t { kAck, kRelease, kExtend, kDelete, kDeadLetter };
+
+  struct Target {
+    std::int64_t message_id = 0;
+    std::int64_t lease_token = 0;  // 0: whatever lease `worker` has on it.
+  };
+
+  SettleRequest() : Request(Kind::kSettle) {}
+
+  Action action = Action::kAck;
+  std::vector<Target> targets;
+  std::shared_ptr<Worker> worker;  // Whose leases are meant by targets without a token.
+  Duration delay{};         // Of a release; the lease of an extension.
+  std::string text;         // The reason of a dead letter; the error of a release.
+  bool unread = false;      // A release that takes its read back.
+
+  std::vector<bool> answers;                   // One a target: whether the lease was current.
+  std::optional<std::int64_t> visible_at;      // The new end of an extended lease.
+};
+
+// Work in a transaction of its own: administration in bounded steps. Answers true where another
+// step is to follow, after other requests had their turn.
+struct JobRequest : Request {
+  JobRequest() : Request(Kind::kJob) {}
+
+  std::function<bool(driver::Connection&)> step;
+};
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_REQUEST_H_

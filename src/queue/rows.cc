@@ -1,0 +1,141 @@
+#include "queue/rows.h"
+
+#include <utility>
+
+#include "queue/payload_array.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+std::optional<std::string> OptionalText(const driver::Row& row, int column) {
+  return row.IsNull(column) ? std::nullopt : std::optional(std::string(row.Text(column)));
+}
+
+}  // namespace
+
+Slice ReadSlice(const driver::Row& row) {
+  return {.id = row.Int(0),
+          .mask = static_cast<Mask>(row.Int(4)),
+          .state = {.queue_id = row.Int(1),
+                    .priority = static_cast<int>(row.Int(2)),
+                    .visible_at = row.Int(3),
+                    .read_count = static_cast<int>(row.Int(6)),
+                    .worker_id = row.OptionalInt(7),
+                    .lease_token = row.OptionalInt(8),
+                    .leased_at = row.OptionalInt(9),
+                    .last_error = OptionalText(row, 10)}};
+}
+
+BatchSlices LoadBatchSlices(driver::Connection& connection, std::int64_t batch_id) {
+  std::vector<Slice> slices;
+  connection.Run(Statement::kSlicesOfBatch, {batch_id}, [&](const driver::Row& row) {
+    slices.push_back(ReadSlice(row));
+    return true;
+  });
+  return BatchSlices(batch_id, std::move(slices));
+}
+
+void InsertSlice(driver::Connection& connection, const Slice& slice) {
+  const auto& state = slice.state;
+  connection.Run(Statement::kInsertSlice,
+                 {slice.id, state.queue_id, std::int64_t{state.priority}, state.visible_at,
+                  ToInt(slice.mask), std::int64_t{Count(slice.mask)},
+                  std::int64_t{state.read_count}, ToValue(state.worker_id),
+                  ToValue(state.lease_token), ToValue(state.leased_at),
+                  ToValue(state.last_error)});
+}
+
+void WriteChanges(driver::Connection& connection, const BatchSlices& slices) {
+  const auto changes = slices.Changes();
+  for (const auto id : changes.deleted) connection.Run(Statement::kDeleteSlice, {id});
+  for (const auto& slice : changes.resized) {
+    connection.Run(Statement::kShrinkSlice,
+                   {slice.id, ToInt(slice.mask), std::int64_t{Count(slice.mask)}});
+  }
+  for (const auto& slice : changes.updated) {
+    const auto& state = slice.state;
+    connection.Run(Statement::kUpdateSlice,
+                   {slice.id, state.visible_at, ToInt(slice.mask),
+                    std::int64_t{Count(slice.mask)}, std::int64_t{state.read_count},
+                    ToValue(state.worker_id), ToValue(state.lease_token), ToValue(state.leased_at),
+                    ToValue(state.last_error)});
+  }
+  for (const auto& slice : changes.inserted) InsertSlice(connection, slice);
+}
+
+ArchiveRow ArchiveRowOf(std::int64_t batch_id, Mask mask, const SliceState& state,
+                        std::int64_t now) {
+  return {.queue_id = state.queue_id,
+          .batch_id = batch_id,
+          .mask = mask,
+          .priority = state.priority,
+          .read_count = state.read_count,
+          .worker_id = state.worker_id,
+          .leased_at = state.leased_at,
+          .archived_at = now,
+          .reason = std::nullopt,
+          .last_error = state.last_error};
+}
+
+ArchiveRow ReadArchiveRow(const driver::Row& row) {
+  return {.id = row.Int(0),
+          .queue_id = row.Int(1),
+          .batch_id = row.Int(2),
+          .mask = static_cast<Mask>(row.Int(3)),
+          .dead = row.Int(5) != 0,
+          .priority = static_cast<int>(row.Int(6)),
+          .read_count = static_cast<int>(row.Int(7)),
+          .worker_id = row.OptionalInt(8),
+          .leased_at = row.OptionalInt(9),
+          .archived_at = row.Int(10),
+          .reason = OptionalText(row, 11),
+          .last_error = OptionalText(row, 12)};
+}
+
+void InsertArchiveRow(driver::Connection& connection, const ArchiveRow& row) {
+  connection.Run(Statement::kInsertArchive,
+                 {row.queue_id, row.batch_id, ToInt(row.mask), std::int64_t{Count(row.mask)},
+                  std::int64_t{row.dead}, std::int64_t{row.priority}, std::int64_t{row.read_count},
+                  ToValue(row.worker_id), ToValue(row.leased_at), row.archived_at,
+                  ToValue(row.reason), ToValue(row.last_error)});
+}
+
+void ShrinkArchiveRow(driver::Connection& connection, const ArchiveRow& row, Mask taken) {
+  const Mask rest = row.mask & ~taken;
+  if (rest == 0) {
+    connection.Run(Statement::kDeleteArchive, {row.id});
+  } else {
+    connection.Run(Statement::kShrinkArchive, {row.id, ToInt(rest), std::int64_t{Count(rest)}});
+  }
+}
+
+BatchRow ReadBatchRow(const driver::Row& row) {
+  return {.id = row.Int(0),
+          .queue_id = row.Int(1),
+          .n = static_cast<int>(row.Int(2)),
+          .enqueued_at = row.Int(3),
+          .producer_worker_id = row.OptionalInt(4),
+          .payloads = std::string(row.Text(5))};
+}
+
+std::optional<BatchRow> FindBatch(driver::Connection& connection, std::int64_t batch_id) {
+  std::optional<BatchRow> batch;
+  connection.Run(Statement::kFindBatch, {batch_id}, [&](const driver::Row& row) {
+    batch = ReadBatchRow(row);
+    return false;
+  });
+  return batch;
+}
+
+void ForgetPayloads(driver::Connection& connection, std::int64_t queue_id, std::int64_t batch_id,
+                    Mask gone) {
+  connection.Run(Statement::kDeleteUnusedBatch, {queue_id, batch_id});
+  const auto batch = FindBatch(connection, batch_id);
+  if (!batch) return;
+  const auto blanked = BlankPayloads(batch->payloads, gone);
+  connection.Run(Statement::kSetPayloads, {batch_id, std::string_view(blanked)});
+}
+
+}  // namespace pgqrs::queue

@@ -1,0 +1,150 @@
+#include "queue/schema.h"
+
+#include <pgqrs/error.h>
+
+#include <map>
+
+#include "queue/rows.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+constexpr std::string_view kMigrationsTable = "pgqrs_schema_migrations";
+constexpr std::string_view kMigrationsColumns = "version,name,applied_at";
+
+// Stops a report of damage from growing as large as the database.
+constexpr std::size_t kMaxProblems = 100;
+
+std::map<std::string, std::string> ListTables(driver::Connection& connection) {
+  std::map<std::string, std::string> tables;
+  connection.Run(Statement::kListTables, {}, [&](const driver::Row& row) {
+    tables.emplace(row.Text(0), row.Text(1));
+    return true;
+  });
+  return tables;
+}
+
+[[noreturn]] void ThrowForeign(const std::map<std::string, std::string>& tables) {
+  std::string names;
+  for (const auto& [name, columns] : tables) names += (names.empty() ? "" : ", ") + name;
+  throw SchemaError("the database holds tables of another program under our names: " + names +
+                    "; nothing was touched");
+}
+
+int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
+  const auto& known = sql::Migrations(dialect);
+  int version = 0;
+  connection.Run(Statement::kListMigrations, {}, [&](const driver::Row& row) {
+    version = static_cast<int>(row.Int(0));
+    if (version > static_cast<int>(known.size())) {
+      throw SchemaError("the schema of the database has version " + std::to_string(version) +
+                        ", and this library knows up to version " + std::to_string(known.size()) +
+                        "; use a newer pgqrs. Nothing was touched");
+    }
+    const auto& migration = known[static_cast<std::size_t>(version - 1)];
+    if (row.Text(1) != migration.name) {
+      throw SchemaError("migration " + std::to_string(version) + " of the database is \"" +
+                        std::string(row.Text(1)) + "\", and not \"" +
+                        std::string(migration.name) + "\"; nothing was touched");
+    }
+    return true;
+  });
+  return version;
+}
+
+// What is damaged in a hot set that was read batch by batch.
+class DamageReport {
+ public:
+  void Add(std::string problem) {
+    if (problems_.size() < kMaxProblems) problems_.push_back(std::move(problem));
+  }
+  std::vector<std::string> Take() { return std::move(problems_); }
+
+ private:
+  std::vector<std::string> problems_;
+};
+
+// One batch with everything that refers to it.
+void CheckBatch(driver::Connection& connection, const BatchRow& batch, DamageReport& report) {
+  const auto name = "batch " + std::to_string(batch.id);
+  Mask seen = 0;
+  const auto check_part = [&](const std::string& what, Mask mask, std::int64_t queue_id) {
+    if ((mask & ~FullMask(batch.n)) != 0) report.Add(what + " has messages that " + name + " lacks");
+    if ((mask & seen) != 0) report.Add(what + " has messages of " + name + " that are elsewhere too");
+    if (queue_id != batch.queue_id) report.Add(what + " is of another queue than " + name);
+    seen |= mask;
+  };
+  const auto slices = LoadBatchSlices(connection, batch.id);
+  for (const auto& slice : slices.slices()) {
+    check_part("slice " + std::to_string(slice.id), slice.mask, slice.state.queue_id);
+  }
+  connection.Run(Statement::kArchiveOfBatch, {batch.queue_id, batch.id},
+                 [&](const driver::Row& row) {
+                   const auto part = ReadArchiveRow(row);
+                   check_part("archive row " + std::to_string(part.id), part.mask, part.queue_id);
+                   return true;
+                 });
+  if (seen == 0) report.Add(name + " has no message in any state");
+}
+
+}  // namespace
+
+SchemaState InspectSchema(driver::Connection& connection, std::string_view dialect) {
+  const auto tables = ListTables(connection);
+  if (tables.empty()) return SchemaState::kMissing;
+  const auto migrations = tables.find(std::string(kMigrationsTable));
+  if (migrations == tables.end() || migrations->second != kMigrationsColumns) ThrowForeign(tables);
+  const int version = InstalledVersion(connection, dialect);
+  if (version == 0) ThrowForeign(tables);
+  return version == static_cast<int>(sql::Migrations(dialect).size()) ? SchemaState::kCurrent
+                                                                      : SchemaState::kOlder;
+}
+
+void InstallSchema(driver::Connection& connection, std::string_view dialect) {
+  const auto state = InspectSchema(connection, dialect);
+  if (state == SchemaState::kCurrent) return;
+  const int installed =
+      state == SchemaState::kMissing ? 0 : InstalledVersion(connection, dialect);
+  connection.RunScript(sql::Text(dialect, Statement::kCreateMigrations));
+  for (const auto& migration : sql::Migrations(dialect)) {
+    if (migration.version <= installed) continue;
+    connection.RunScript(migration.text);
+    connection.Run(Statement::kInsertMigration, {std::int64_t{migration.version}, migration.name,
+                                                 ToMicros(connection.Now())});
+  }
+}
+
+std::vector<std::string> FindDamage(driver::Connection& connection, std::string_view dialect) {
+  DamageReport report;
+  if (InspectSchema(connection, dialect) != SchemaState::kCurrent) {
+    report.Add("the schema is missing or older than this library");
+    return report.Take();
+  }
+  for (auto& difference : connection.CompareSchema()) report.Add(std::move(difference));
+  connection.Run(Statement::kIntegrityCheck, {}, [&](const driver::Row& row) {
+    if (row.Text(0) != "ok") report.Add("integrity check: " + std::string(row.Text(0)));
+    return true;
+  });
+  connection.Run(Statement::kFindOrphans, {}, [&](const driver::Row& row) {
+    report.Add(std::string(row.Text(0)) + " " + std::to_string(row.Int(1)) + ": " +
+               std::string(row.Text(2)));
+    return true;
+  });
+  constexpr std::int64_t kPage = 256;
+  std::int64_t last = 0;
+  std::vector<BatchRow> batches;
+  do {
+    batches.clear();
+    connection.Run(Statement::kScanBatches, {last, kPage}, [&](const driver::Row& row) {
+      batches.push_back(ReadBatchRow(row));
+      return true;
+    });
+    for (const auto& batch : batches) CheckBatch(connection, batch, report);
+    if (!batches.empty()) last = batches.back().id;
+  } while (!batches.empty());
+  return report.Take();
+}
+
+}  // namespace pgqrs::queue

@@ -1,0 +1,45 @@
+#ifndef PGQRS_QUEUE_SETTLE_H_
+#define PGQRS_QUEUE_SETTLE_H_
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "queue/group.h"
+#include "queue/request.h"
+#include "queue/rows.h"
+#include "queue/slice.h"
+
+namespace pgqrs::queue {
+
+// Acks, releases, extends, deletes and dead-letters messages, each only under its current lease.
+class SettleStep {
+ public:
+  explicit SettleStep(Group& group) : group_(group) {}
+
+  void Run(const std::vector<SettleRequest*>& requests);
+
+ private:
+  // Everything that the group does to one batch.
+  struct Work {
+    explicit Work(BatchSlices loaded) : slices(std::move(loaded)) {}
+
+    BatchSlices slices;
+    std::vector<ArchiveRow> archived;
+    std::int64_t queue_id = 0;
+    Mask deleted = 0;
+  };
+
+  Work& WorkOn(std::int64_t batch_id);
+  bool Settle(SettleRequest& request, const SettleRequest::Target& target);
+  void Apply(SettleRequest& request, Work& work, Mask bit, SliceState state);
+  void Archive(Work& work, Mask bit, const SliceState& state, const std::string* reason);
+  void Write(const Work& work);
+
+  Group& group_;
+  std::map<std::int64_t, Work> work_;  // By batch, so that rows are touched in the order of ids.
+};
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_SETTLE_H_

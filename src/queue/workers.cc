@@ -1,0 +1,137 @@
+#include "queue/workers.h"
+
+#include <pgqrs/error.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "queue/rows.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using sql::Statement;
+
+// How many slices one step releases.
+constexpr std::int64_t kStep = 500;
+
+constexpr auto kTransitions = std::to_array<std::pair<WorkerStatus, WorkerStatus>>({
+    {WorkerStatus::kReady, WorkerStatus::kPolling},
+    {WorkerStatus::kReady, WorkerStatus::kSuspended},
+    {WorkerStatus::kPolling, WorkerStatus::kReady},
+    {WorkerStatus::kPolling, WorkerStatus::kInterrupted},
+    {WorkerStatus::kInterrupted, WorkerStatus::kSuspended},
+    {WorkerStatus::kSuspended, WorkerStatus::kReady},
+    {WorkerStatus::kSuspended, WorkerStatus::kStopped},
+});
+
+WorkerInfo ReadWorker(const driver::Row& row) {
+  return {.id = row.Int(0),
+          .name = std::string(row.Text(1)),
+          .status = static_cast<WorkerStatus>(row.Int(2)),
+          .queue_id = row.OptionalInt(3),
+          .started_at = FromMicros(row.Int(4)),
+          .heartbeat_at = FromMicros(row.Int(5))};
+}
+
+void StoreStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status) {
+  connection.Run(Statement::kSetWorkerStatus, {worker_id, static_cast<std::int64_t>(status),
+                                               ToMicros(connection.Now())});
+}
+
+}  // namespace
+
+std::vector<WorkerInfo> ListWorkers(driver::Connection& connection) {
+  std::vector<WorkerInfo> workers;
+  connection.Run(Statement::kListWorkers, {}, [&](const driver::Row& row) {
+    workers.push_back(ReadWorker(row));
+    return true;
+  });
+  return workers;
+}
+
+WorkerInfo GetWorker(driver::Connection& connection, std::int64_t worker_id) {
+  std::optional<WorkerInfo> worker;
+  connection.Run(Statement::kFindWorker, {worker_id}, [&](const driver::Row& row) {
+    worker = ReadWorker(row);
+    return true;
+  });
+  if (!worker) {
+    throw WorkerNotFoundError("worker " + std::to_string(worker_id) + " does not exist");
+  }
+  return *std::move(worker);
+}
+
+std::vector<WorkerInfo> StaleWorkers(driver::Connection& connection, Duration timeout) {
+  auto workers = ListWorkers(connection);
+  const auto oldest = connection.Now() - timeout;
+  std::erase_if(workers, [oldest](const WorkerInfo& worker) {
+    return worker.status == WorkerStatus::kStopped || worker.heartbeat_at >= oldest;
+  });
+  return workers;
+}
+
+void SendHeartbeats(driver::Connection& connection, std::span<const std::int64_t> worker_ids) {
+  const auto now = ToMicros(connection.Now());
+  for (const auto id : worker_ids) connection.Run(Statement::kHeartbeat, {id, now});
+}
+
+void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status) {
+  const auto now = GetWorker(connection, worker_id).status;
+  if (std::find(kTransitions.begin(), kTransitions.end(), std::pair(now, status)) ==
+      kTransitions.end()) {
+    throw StateTransitionError("worker " + std::to_string(worker_id) + " cannot go from " +
+                               std::string(ToString(now)) + " to " +
+                               std::string(ToString(status)));
+  }
+  StoreStatus(connection, worker_id, status);
+}
+
+bool WorkerRelease::Step(driver::Connection& connection) {
+  std::vector<Slice> slices;
+  connection.Run(Statement::kSlicesOfWorker, {worker_id_, last_slice_, kStep},
+                 [&](const driver::Row& row) {
+                   slices.push_back(ReadSlice(row));
+                   return true;
+                 });
+  const auto now = ToMicros(connection.Now());
+  for (const auto& slice : slices) {
+    auto state = slice.state;
+    state.visible_at = std::min(state.visible_at, now);
+    state.lease_token.reset();
+    BatchSlices batch(slice.batch_id(), {slice});
+    batch.SetState(slice.mask, state);
+    WriteChanges(connection, batch);
+    released_ += Count(slice.mask);
+    last_slice_ = slice.id;
+  }
+  return static_cast<std::int64_t>(slices.size()) == kStep;
+}
+
+bool WorkerRetirement::Step(driver::Connection& connection) {
+  if (worker_->held != 0 && release_.Step(connection)) return true;
+  StoreStatus(connection, worker_->id, WorkerStatus::kStopped);
+  done_ = true;
+  return false;
+}
+
+bool StaleWorkerPurge::Step(driver::Connection& connection) {
+  if (!std::exchange(is_listed_, true)) {
+    for (const auto& worker : StaleWorkers(connection, timeout_)) {
+      ids_.push_back(worker.id);
+      releases_.emplace_back(worker.id);
+    }
+    return !ids_.empty();
+  }
+  if (releases_.back().Step(connection)) return true;
+  connection.Run(Statement::kDeleteWorker, {ids_.back()});
+  ++purged_;
+  releases_.pop_back();
+  ids_.pop_back();
+  return !ids_.empty();
+}
+
+}  // namespace pgqrs::queue

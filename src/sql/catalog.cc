@@ -1,0 +1,72 @@
+#include "sql/catalog.h"
+
+#include <charconv>
+#include <stdexcept>
+#include <string>
+
+#include "sql/embedded.h"
+
+namespace pgqrs::sql {
+namespace {
+
+constexpr std::string_view kSectionMark = "-- name: ";
+
+using Texts = std::array<std::string_view, kCatalog.size()>;
+
+std::size_t IndexOf(std::string_view name) {
+  for (std::size_t i = 0; i < kCatalog.size(); ++i) {
+    if (kCatalog[i].name == name) return i;
+  }
+  throw std::logic_error("no statement of this name in the catalogue: " + std::string(name));
+}
+
+void ReadSections(std::string_view file, Texts& texts) {
+  auto begin = file.find(kSectionMark);
+  while (begin != std::string_view::npos) {
+    const auto end = file.find(kSectionMark, begin + kSectionMark.size());
+    const auto section = file.substr(begin, end == std::string_view::npos ? end : end - begin);
+    const auto line_end = section.find('\n');
+    const auto name = section.substr(kSectionMark.size(), line_end - kSectionMark.size());
+    texts[IndexOf(name)] = section.substr(line_end + 1);
+    begin = end;
+  }
+}
+
+Texts ReadDialect(std::string_view dialect) {
+  Texts texts;
+  const auto folder = std::string(dialect) + "/";
+  for (const auto& file : EmbeddedFiles()) {
+    if (file.path.starts_with(folder)) ReadSections(file.text, texts);
+  }
+  return texts;
+}
+
+std::vector<Migration> ReadMigrations(std::string_view dialect) {
+  std::vector<Migration> migrations;
+  const auto folder = "migrations/" + std::string(dialect) + "/";
+  for (const auto& file : EmbeddedFiles()) {  // By path, and so by version.
+    if (!file.path.starts_with(folder)) continue;
+    auto name = file.path.substr(folder.size());
+    name = name.substr(0, name.find('.'));
+    int version = 0;
+    std::from_chars(name.data(), name.data() + name.size(), version);
+    migrations.push_back({version, name, file.text});
+  }
+  return migrations;
+}
+
+}  // namespace
+
+std::string_view Text(std::string_view dialect, Statement statement) {
+  static const Texts sqlite = ReadDialect("sqlite");
+  if (dialect != "sqlite") throw std::logic_error("no such dialect: " + std::string(dialect));
+  return sqlite[static_cast<std::size_t>(statement)];
+}
+
+const std::vector<Migration>& Migrations(std::string_view dialect) {
+  static const auto sqlite = ReadMigrations("sqlite");
+  if (dialect != "sqlite") throw std::logic_error("no such dialect: " + std::string(dialect));
+  return sqlite;
+}
+
+}  // namespace pgqrs::sql
