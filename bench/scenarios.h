@@ -1,0 +1,55 @@
+// What is measured. Each scenario checks its own outcome, and throws where it is wrong, before any
+// of its figures counts.
+#ifndef PGQRS_BENCH_SCENARIOS_H_
+#define PGQRS_BENCH_SCENARIOS_H_
+
+#include <string_view>
+#include <vector>
+
+#include "options.h"
+#include "report.h"
+
+namespace bench {
+
+struct Scenario {
+  std::string_view name;
+  std::vector<Line> (*run)(const Options& options);
+};
+
+// drain.cc
+std::vector<Line> DrainFifty(const Options& options);
+std::vector<Line> DrainThousand(const Options& options);
+std::vector<Line> DrainLoneMessages(const Options& options);
+std::vector<Line> DrainManyThreads(const Options& options);
+
+// enqueue.cc
+std::vector<Line> EnqueueAlone(const Options& options);
+std::vector<Line> EnqueueManyThreads(const Options& options);
+std::vector<Line> EnqueueInBatches(const Options& options);
+
+// size.cc
+std::vector<Line> LongQueue(const Options& options);
+std::vector<Line> LongArchive(const Options& options);
+
+// wake.cc
+std::vector<Line> WakeSameProcess(const Options& options);
+std::vector<Line> WakeOtherProcess(const Options& options);
+
+// resources.cc
+std::vector<Line> IdleCpu(const Options& options);
+std::vector<Line> FlatMemory(const Options& options);
+std::vector<Line> OpenExisting(const Options& options);
+
+// What the program does as the child of a scenario that needs a process of its own. They work on
+// the database in the options' folder, and answer on stdout.
+int WakeChild(const Options& options);
+int IdleChild(const Options& options);
+int MemoryChild(const Options& options);
+
+inline constexpr std::string_view kWakeChild = "wake";
+inline constexpr std::string_view kIdleChild = "idle";
+inline constexpr std::string_view kMemoryChild = "memory";
+
+}  // namespace bench
+
+#endif  // PGQRS_BENCH_SCENARIOS_H_
