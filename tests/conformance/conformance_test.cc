@@ -1,0 +1,25 @@
+#include "conformance/conformance_test.h"
+
+#include <ostream>
+
+namespace pgqrs::testing {
+
+void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
+
+const std::vector<Backend>& Backends() {
+  static const std::vector<Backend> backends = {
+      {.name = "SqliteFile",
+       .is_shared = true,
+       .new_dsn = [](const TempFolder& folder) { return "sqlite://" + folder.File("queue.db"); }},
+      {.name = "SqliteMemory",
+       .is_shared = false,
+       .new_dsn = [](const TempFolder&) { return std::string("sqlite::memory:"); }},
+  };
+  return backends;
+}
+
+ConformanceTest::ConformanceTest() : config_(GetParam().new_dsn(folder_)) {
+  config_.clock = clock_.AsClock();
+}
+
+}  // namespace pgqrs::testing
