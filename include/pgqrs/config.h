@@ -76,10 +76,10 @@ struct Config {
   // Limits on payloads. Sizes are bytes of UTF-8 of the JSON text; a depth of 1 is a flat array or
   // object.
   std::size_t max_payload_size = std::size_t{16} << 20;
-  std::optional<std::size_t> max_string_length;   // Of each string, in bytes. None: no limit.
-  int max_object_depth = 1000;                    // From 0 to Json::kMaxDepth.
-  std::vector<std::string> forbidden_keys;        // Not allowed in any object of a payload.
-  std::vector<std::string> required_keys;         // Needed in a payload that is an object.
+  std::optional<std::size_t> max_string_length;  // Of each string, in bytes. None: no limit.
+  int max_object_depth = 1000;                   // From 0 to Json::kMaxDepth.
+  std::vector<std::string> forbidden_keys;       // Not allowed in any object of a payload.
+  std::vector<std::string> required_keys;        // Needed in a payload that is an object.
 
   // A token bucket over all enqueues of the store: sustained rate and burst. None: no limit.
   std::optional<double> max_enqueue_per_second;

@@ -77,9 +77,9 @@ struct WorkerOptions {
 //   worker.Run();   // until Stop or RequestStop is called elsewhere
 //
 // When the handler returns the message is acked; when it throws the message is released and comes
-// back by the retry policy (or as RetryAfter and Discard say). A handler may also settle the message
-// itself (Ack, Release, Delete, DeadLetter), which is then left as it is. A message may be handed
-// out more than once (a process dies before its ack), so handlers should bear repetition.
+// back by the retry policy (or as RetryAfter and Discard say). A handler may also settle the
+// message itself (Ack, Release, Delete, DeadLetter), which is then left as it is. A message may be
+// handed out more than once (a process dies before its ack), so handlers should bear repetition.
 class QueueWorker {
  public:
   using Handler = std::function<void(Message& message)>;

@@ -104,15 +104,15 @@ struct Histogram {
 
 // What the engine of one store has done since it was opened.
 struct EngineMetrics {
-  std::uint64_t requests = 0;          // Requests completed, failed ones included.
-  std::uint64_t failed_requests = 0;   // Requests that ended with an error.
-  std::uint64_t groups = 0;            // Transactions that carried requests.
-  std::uint64_t retried_groups = 0;    // Of these, those that had to be run again.
-  std::uint64_t pending_requests = 0;  // Waiting or running now.
-  std::uint64_t waiting_consumers = 0; // DequeueWait calls that wait for a message now.
-  Histogram group_size;                // Requests in a group.
-  Histogram group_latency;             // Microseconds from begin to commit.
-  Histogram request_latency;           // Microseconds from the call to its completion.
+  std::uint64_t requests = 0;           // Requests completed, failed ones included.
+  std::uint64_t failed_requests = 0;    // Requests that ended with an error.
+  std::uint64_t groups = 0;             // Transactions that carried requests.
+  std::uint64_t retried_groups = 0;     // Of these, those that had to be run again.
+  std::uint64_t pending_requests = 0;   // Waiting or running now.
+  std::uint64_t waiting_consumers = 0;  // DequeueWait calls that wait for a message now.
+  Histogram group_size;                 // Requests in a group.
+  Histogram group_latency;              // Microseconds from begin to commit.
+  Histogram request_latency;            // Microseconds from the call to its completion.
 };
 
 }  // namespace pgqrs

@@ -54,9 +54,8 @@ WorkerInfo Admin::Worker(std::int64_t worker_id) { return WorkerAsync(worker_id)
 
 Future<std::vector<MessageInfo>> Admin::MessagesAsync(const Page& page) {
   internal::CheckPage(page);
-  return core_->Read([page](driver::Connection& connection) {
-    return queue::ListMessages(connection, page);
-  });
+  return core_->Read(
+      [page](driver::Connection& connection) { return queue::ListMessages(connection, page); });
 }
 std::vector<MessageInfo> Admin::Messages(const Page& page) { return MessagesAsync(page).Get(); }
 

@@ -63,8 +63,8 @@ void CheckConfig(const Config& config) {
 void CheckText(std::string_view argument, std::string_view text, std::size_t max_bytes) {
   const std::string name(argument);
   if (text.size() > max_bytes) {
-    throw ValidationError(name + ": has " + std::to_string(text.size()) +
-                          " bytes; at most " + std::to_string(max_bytes) + " are allowed");
+    throw ValidationError(name + ": has " + std::to_string(text.size()) + " bytes; at most " +
+                          std::to_string(max_bytes) + " are allowed");
   }
   if (!util::QuoteJson(text)) throw ValidationError(name + ": is not UTF-8");
 }
@@ -91,8 +91,8 @@ void CheckEnqueueOptions(const EnqueueOptions& options) {
 void CheckCount(std::string_view argument, std::int64_t count, std::int64_t least,
                 std::int64_t most) {
   if (count >= least && count <= most) return;
-  throw ValidationError(std::string(argument) + ": must be from " + std::to_string(least) +
-                        " to " + std::to_string(most) + ", and is " + std::to_string(count));
+  throw ValidationError(std::string(argument) + ": must be from " + std::to_string(least) + " to " +
+                        std::to_string(most) + ", and is " + std::to_string(count));
 }
 
 void CheckPage(const Page& page) {

@@ -34,8 +34,8 @@ void ConsumerCore::Close() {
 }  // namespace internal
 
 using internal::SettleMany;
-using internal::SettleOne;
 using internal::Settlement;
+using internal::SettleOne;
 using internal::TargetsOf;
 
 Consumer::Consumer(std::shared_ptr<internal::ConsumerCore> core) : core_(std::move(core)) {}
@@ -55,8 +55,7 @@ Consumer::~Consumer() {
 
 std::int64_t Consumer::worker_id() const { return core_->worker()->id; }
 
-Future<std::vector<Message>> Consumer::DequeueBatchAsync(int count,
-                                                         std::optional<Duration> lease) {
+Future<std::vector<Message>> Consumer::DequeueBatchAsync(int count, std::optional<Duration> lease) {
   return internal::DequeueMany(core_->queue(), core_->worker(),
                                {.count = count, .lease = lease, .timeout = {}});
 }
@@ -105,9 +104,7 @@ std::vector<bool> Consumer::Delete(std::span<const std::int64_t> message_ids) {
   return SettleMany(core_->store(), core_->worker(), TargetsOf(message_ids), Settlement::Delete())
       .Get();
 }
-bool Consumer::Delete(std::int64_t message_id) {
-  return Delete(std::span(&message_id, 1)).front();
-}
+bool Consumer::Delete(std::int64_t message_id) { return Delete(std::span(&message_id, 1)).front(); }
 
 WorkerStatus Consumer::Status() {
   return core_->store()

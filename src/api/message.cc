@@ -9,14 +9,13 @@
 namespace pgqrs {
 
 using internal::MessageAccess;
-using internal::SettleOne;
 using internal::Settlement;
+using internal::SettleOne;
 
 const std::string& Message::queue_name() const { return queue_->ref()->name; }
 
 Future<bool> Message::AckAsync() {
-  return SettleOne(queue_->store(), nullptr, MessageAccess::Target(*this),
-                   Settlement::Ack());
+  return SettleOne(queue_->store(), nullptr, MessageAccess::Target(*this), Settlement::Ack());
 }
 bool Message::Ack() { return AckAsync().Get(); }
 
@@ -49,8 +48,7 @@ bool Message::ExtendLease(Duration lease) {
 }
 
 Future<bool> Message::DeleteAsync() {
-  return SettleOne(queue_->store(), nullptr, MessageAccess::Target(*this),
-                   Settlement::Delete());
+  return SettleOne(queue_->store(), nullptr, MessageAccess::Target(*this), Settlement::Delete());
 }
 bool Message::Delete() { return DeleteAsync().Get(); }
 

@@ -117,8 +117,8 @@ std::vector<Message> Queue::DequeueBatchWait(int count, Duration timeout,
 }
 
 Consumer Queue::NewConsumer(std::string_view name) {
-  return Consumer(std::make_shared<internal::ConsumerCore>(
-      core_, internal::RegisterWorker(*core_, name)));
+  return Consumer(
+      std::make_shared<internal::ConsumerCore>(core_, internal::RegisterWorker(*core_, name)));
 }
 
 Future<QueueMetrics> Queue::MetricsAsync() {

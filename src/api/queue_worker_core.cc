@@ -189,8 +189,8 @@ Duration QueueWorkerCore::Backoff(int read_count) const {
     thread_local std::mt19937_64 random(std::random_device{}());
     delay *= std::uniform_real_distribution<>(0.75, 1.25)(random);
   }
-  return Duration(static_cast<std::int64_t>(
-      std::min(delay, static_cast<double>(retry.max_delay.count()))));
+  return Duration(
+      static_cast<std::int64_t>(std::min(delay, static_cast<double>(retry.max_delay.count()))));
 }
 
 // The settlement and the next feed go to the engine as one, and so into one transaction.

@@ -16,9 +16,8 @@ std::shared_ptr<queue::Worker> RegisterWorker(const QueueCore& queue, std::strin
   worker->name = name.empty() ? store.own_worker()->name + "/" + queue.ref()->name : name;
   worker->queue_id = queue.ref()->id;
   store
-      .Write([worker](driver::Connection& connection) {
-        queue::RegisterWorker(connection, *worker);
-      })
+      .Write(
+          [worker](driver::Connection& connection) { queue::RegisterWorker(connection, *worker); })
       .Get();
   store.AddWorker(worker, std::move(on_close));
   return worker;

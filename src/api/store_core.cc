@@ -45,7 +45,8 @@ void PrepareSchema(driver::Connection& connection, const driver::Database& datab
     throw SchemaError("the database has no pgqrs schema, and install_schema is off");
   }
   if (state == queue::SchemaState::kOlder && !database.is_embedded()) {
-    throw SchemaError("the schema of the database is older than this library; run Admin().Install()");
+    throw SchemaError(
+        "the schema of the database is older than this library; run Admin().Install()");
   }
   if (state != queue::SchemaState::kCurrent) {
     connection.Begin();
@@ -112,7 +113,8 @@ void StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
   engine_.CancelWaits(worker.get());
   // A job runs behind everything that was submitted before it, so a dequeue that is under way is
   // given back too.
-  if (worker->id != 0) RunSteps(queue::WorkerRetirement(worker), &queue::WorkerRetirement::done).Get();
+  if (worker->id != 0)
+    RunSteps(queue::WorkerRetirement(worker), &queue::WorkerRetirement::done).Get();
 }
 
 void StoreCore::ScheduleHeartbeat() {

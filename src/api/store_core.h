@@ -109,8 +109,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
 
   // Keeps the heartbeat of a registered worker until it is retired. Where the store closes before
   // that, `on_close` is called first; it must not block.
-  void AddWorker(const std::shared_ptr<queue::Worker>& worker,
-                 std::function<void()> on_close = [] {});
+  void AddWorker(
+      const std::shared_ptr<queue::Worker>& worker, std::function<void()> on_close = [] {});
 
   // Gives back what a worker holds and leaves it Stopped.
   void Retire(const std::shared_ptr<queue::Worker>& worker);
@@ -204,7 +204,7 @@ auto StoreCore::Read(F work) -> Future<std::invoke_result_t<F, driver::Connectio
   CheckUsable();
   auto state = std::make_shared<FutureState<T>>(&engine_.callbacks());
   engine_.Read([engine = &engine_, state, work = std::move(work)](driver::Connection* connection,
-                                               const std::exception_ptr& error) {
+                                                                  const std::exception_ptr& error) {
     if (error) {
       state->Fail(error);
       return;

@@ -308,8 +308,7 @@ EngineMetrics Engine::Metrics() const {
   return metrics;
 }
 
-void Engine::Log(LogLevel level, std::string_view message,
-                 std::span<const LogField> fields) const {
+void Engine::Log(LogLevel level, std::string_view message, std::span<const LogField> fields) const {
   if (config_.log) config_.log({.level = level, .message = message, .fields = fields});
 }
 
@@ -327,8 +326,9 @@ std::exception_ptr Engine::PublicError(const std::exception_ptr& error) const {
             PgqrsConnectionError("the database did not become free in time: " + what));
       case driver::Fault::kUnknown:
         return std::make_exception_ptr(InternalError(
-            what + "; the outcome is unknown: the change is there or not there as a whole, which "
-                   "FindMessage or pgqrs_messages tells once the database can be opened"));
+            what +
+            "; the outcome is unknown: the change is there or not there as a whole, which "
+            "FindMessage or pgqrs_messages tells once the database can be opened"));
       case driver::Fault::kStorage:
       case driver::Fault::kStatement:
         break;

@@ -119,9 +119,8 @@ std::vector<MessageInfo> ListArchive(driver::Connection& connection, Statement l
   std::vector<MessageInfo> messages;
   for (auto begin = rows.begin(); begin != rows.end();) {
     if (messages.size() >= static_cast<std::size_t>(page.limit)) break;
-    const auto end = std::find_if(begin, rows.end(), [&](const ArchiveRow& row) {
-      return row.batch_id != begin->batch_id;
-    });
+    const auto end = std::find_if(
+        begin, rows.end(), [&](const ArchiveRow& row) { return row.batch_id != begin->batch_id; });
     if (auto batch = FindBatch(connection, begin->batch_id)) {
       BatchReader reader(*std::move(batch), ToMicros(connection.Now()));
       for (auto it = begin; it != end; ++it) reader.Add(*it);

@@ -78,8 +78,9 @@ bool DequeueStep::TakeSome(Deal& deal, int priority) {
   if (found.empty()) return false;
   touched_.clear();
   for (auto begin = found.begin(); begin != found.end();) {
-    const auto end = std::find_if_not(
-        begin, found.end(), [&](const Found& other) { return InOneRun(begin->slice, other.slice); });
+    const auto end = std::find_if_not(begin, found.end(), [&](const Found& other) {
+      return InOneRun(begin->slice, other.slice);
+    });
     TakeRun(deal, begin, end);
     begin = end;
   }
@@ -140,17 +141,18 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
 
   SplitPayloads(found.payloads, elements_);
   ForEachPosition(part, [&](int position) {
-    deal.taken.push_back({.id = MessageId(found.slice.batch_id(), position),
-                          .lease_token = deal.lease_token,
-                          .worker_id = deal.worker_id,
-                          .producer_worker_id = found.producer,
-                          .read_count = state.read_count,
-                          .priority = state.priority,
-                          .enqueued_at = found.enqueued_at,
-                          .visible_at = found.slice.state.visible_at,
-                          .dequeued_at = group_.now_,
-                          .lease_end = deal.lease_end,
-                          .payload = std::string(elements_.at(static_cast<std::size_t>(position)))});
+    deal.taken.push_back(
+        {.id = MessageId(found.slice.batch_id(), position),
+         .lease_token = deal.lease_token,
+         .worker_id = deal.worker_id,
+         .producer_worker_id = found.producer,
+         .read_count = state.read_count,
+         .priority = state.priority,
+         .enqueued_at = found.enqueued_at,
+         .visible_at = found.slice.state.visible_at,
+         .dequeued_at = group_.now_,
+         .lease_end = deal.lease_end,
+         .payload = std::string(elements_.at(static_cast<std::size_t>(position)))});
   });
 }
 

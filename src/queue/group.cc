@@ -57,10 +57,7 @@ std::int64_t RegisterWorker(driver::Connection& connection, Worker& worker) {
 }
 
 Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests)
-    : connection_(connection),
-      session_(session),
-      ids_before_(session.ids),
-      requests_(requests) {}
+    : connection_(connection), session_(session), ids_before_(session.ids), requests_(requests) {}
 
 void Group::Run() {
   now_ = ToMicros(connection_.Now());

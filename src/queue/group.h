@@ -79,7 +79,8 @@ class Group {
   std::int64_t now_ = 0;
   std::unordered_map<std::int64_t, bool> queue_is_open_;
   std::vector<Worker*> new_workers_;
-  std::unordered_map<std::int64_t, std::int64_t> settled_;  // Messages by the worker that held them.
+  std::unordered_map<std::int64_t, std::int64_t>
+      settled_;  // Messages by the worker that held them.
   std::vector<BecameVisible> became_visible_;
 };
 

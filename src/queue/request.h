@@ -117,12 +117,12 @@ struct SettleRequest : Request {
   Action action = Action::kAck;
   std::vector<Target> targets;
   std::shared_ptr<Worker> worker;  // Whose leases are meant by targets without a token.
-  Duration delay{};         // Of a release; the lease of an extension.
-  std::string text;         // The reason of a dead letter; the error of a release.
-  bool unread = false;      // A release that takes its read back.
+  Duration delay{};                // Of a release; the lease of an extension.
+  std::string text;                // The reason of a dead letter; the error of a release.
+  bool unread = false;             // A release that takes its read back.
 
-  std::vector<bool> answers;                   // One a target: whether the lease was current.
-  std::optional<std::int64_t> visible_at;      // The new end of an extended lease.
+  std::vector<bool> answers;               // One a target: whether the lease was current.
+  std::optional<std::int64_t> visible_at;  // The new end of an extended lease.
 };
 
 // Work in a transaction of its own: administration in bounded steps. Answers true where another

@@ -39,12 +39,11 @@ BatchSlices LoadBatchSlices(driver::Connection& connection, std::int64_t batch_i
 
 void InsertSlice(driver::Connection& connection, const Slice& slice) {
   const auto& state = slice.state;
-  connection.Run(Statement::kInsertSlice,
-                 {slice.id, state.queue_id, std::int64_t{state.priority}, state.visible_at,
-                  ToInt(slice.mask), std::int64_t{Count(slice.mask)},
-                  std::int64_t{state.read_count}, ToValue(state.worker_id),
-                  ToValue(state.lease_token), ToValue(state.leased_at),
-                  ToValue(state.last_error)});
+  connection.Run(
+      Statement::kInsertSlice,
+      {slice.id, state.queue_id, std::int64_t{state.priority}, state.visible_at, ToInt(slice.mask),
+       std::int64_t{Count(slice.mask)}, std::int64_t{state.read_count}, ToValue(state.worker_id),
+       ToValue(state.lease_token), ToValue(state.leased_at), ToValue(state.last_error)});
 }
 
 void WriteChanges(driver::Connection& connection, const BatchSlices& slices) {
@@ -56,11 +55,11 @@ void WriteChanges(driver::Connection& connection, const BatchSlices& slices) {
   }
   for (const auto& slice : changes.updated) {
     const auto& state = slice.state;
-    connection.Run(Statement::kUpdateSlice,
-                   {slice.id, state.visible_at, ToInt(slice.mask),
-                    std::int64_t{Count(slice.mask)}, std::int64_t{state.read_count},
-                    ToValue(state.worker_id), ToValue(state.lease_token), ToValue(state.leased_at),
-                    ToValue(state.last_error)});
+    connection.Run(
+        Statement::kUpdateSlice,
+        {slice.id, state.visible_at, ToInt(slice.mask), std::int64_t{Count(slice.mask)},
+         std::int64_t{state.read_count}, ToValue(state.worker_id), ToValue(state.lease_token),
+         ToValue(state.leased_at), ToValue(state.last_error)});
   }
   for (const auto& slice : changes.inserted) InsertSlice(connection, slice);
 }

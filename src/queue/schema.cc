@@ -46,8 +46,8 @@ int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
     const auto& migration = known[static_cast<std::size_t>(version - 1)];
     if (row.Text(1) != migration.name) {
       throw SchemaError("migration " + std::to_string(version) + " of the database is \"" +
-                        std::string(row.Text(1)) + "\", and not \"" +
-                        std::string(migration.name) + "\"; nothing was touched");
+                        std::string(row.Text(1)) + "\", and not \"" + std::string(migration.name) +
+                        "\"; nothing was touched");
     }
     return true;
   });
@@ -71,8 +71,10 @@ void CheckBatch(driver::Connection& connection, const BatchRow& batch, DamageRep
   const auto name = "batch " + std::to_string(batch.id);
   Mask seen = 0;
   const auto check_part = [&](const std::string& what, Mask mask, std::int64_t queue_id) {
-    if ((mask & ~FullMask(batch.n)) != 0) report.Add(what + " has messages that " + name + " lacks");
-    if ((mask & seen) != 0) report.Add(what + " has messages of " + name + " that are elsewhere too");
+    if ((mask & ~FullMask(batch.n)) != 0)
+      report.Add(what + " has messages that " + name + " lacks");
+    if ((mask & seen) != 0)
+      report.Add(what + " has messages of " + name + " that are elsewhere too");
     if (queue_id != batch.queue_id) report.Add(what + " is of another queue than " + name);
     seen |= mask;
   };
@@ -105,14 +107,13 @@ SchemaState InspectSchema(driver::Connection& connection, std::string_view diale
 void InstallSchema(driver::Connection& connection, std::string_view dialect) {
   const auto state = InspectSchema(connection, dialect);
   if (state == SchemaState::kCurrent) return;
-  const int installed =
-      state == SchemaState::kMissing ? 0 : InstalledVersion(connection, dialect);
+  const int installed = state == SchemaState::kMissing ? 0 : InstalledVersion(connection, dialect);
   connection.RunScript(sql::Text(dialect, Statement::kCreateMigrations));
   for (const auto& migration : sql::Migrations(dialect)) {
     if (migration.version <= installed) continue;
     connection.RunScript(migration.text);
-    connection.Run(Statement::kInsertMigration, {std::int64_t{migration.version}, migration.name,
-                                                 ToMicros(connection.Now())});
+    connection.Run(Statement::kInsertMigration,
+                   {std::int64_t{migration.version}, migration.name, ToMicros(connection.Now())});
   }
 }
 

@@ -82,8 +82,7 @@ void SettleStep::Apply(SettleRequest& request, Work& work, Mask bit, SliceState 
   }
 }
 
-void SettleStep::Archive(Work& work, Mask bit, const SliceState& state,
-                         const std::string* reason) {
+void SettleStep::Archive(Work& work, Mask bit, const SliceState& state, const std::string* reason) {
   auto row = ArchiveRowOf(work.slices.batch_id(), bit, state, group_.now_);
   row.dead = reason != nullptr;
   if (reason != nullptr) row.reason = *reason;

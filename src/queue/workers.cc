@@ -38,8 +38,8 @@ WorkerInfo ReadWorker(const driver::Row& row) {
 }
 
 void StoreStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status) {
-  connection.Run(Statement::kSetWorkerStatus, {worker_id, static_cast<std::int64_t>(status),
-                                               ToMicros(connection.Now())});
+  connection.Run(Statement::kSetWorkerStatus,
+                 {worker_id, static_cast<std::int64_t>(status), ToMicros(connection.Now())});
 }
 
 }  // namespace
@@ -84,8 +84,7 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
   if (std::find(kTransitions.begin(), kTransitions.end(), std::pair(now, status)) ==
       kTransitions.end()) {
     throw StateTransitionError("worker " + std::to_string(worker_id) + " cannot go from " +
-                               std::string(ToString(now)) + " to " +
-                               std::string(ToString(status)));
+                               std::string(ToString(now)) + " to " + std::string(ToString(status)));
   }
   StoreStatus(connection, worker_id, status);
 }

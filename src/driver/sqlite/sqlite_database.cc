@@ -52,8 +52,7 @@ SqliteOptions ParseSqliteDsn(const Config& config) {
   while (!parameters.empty()) {
     const auto end = parameters.find('&');
     ApplyParameter(parameters.substr(0, end), options);
-    parameters =
-        end == std::string_view::npos ? std::string_view{} : parameters.substr(end + 1);
+    parameters = end == std::string_view::npos ? std::string_view{} : parameters.substr(end + 1);
   }
   return options;
 }

@@ -91,9 +91,8 @@ void SqliteListener::FollowArmed(int& watch) {
 void SqliteListener::Listen() {
   int watch = -1;
   while (!stop_) {
-    std::array<pollfd, 2> files = {
-        {{.fd = notifier_, .events = POLLIN, .revents = 0},
-         {.fd = control_, .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 2> files = {{{.fd = notifier_, .events = POLLIN, .revents = 0},
+                                    {.fd = control_, .events = POLLIN, .revents = 0}}};
     poll(files.data(), files.size(), -1);
     if (files[1].revents != 0) Drain(control_);
     FollowArmed(watch);
