@@ -13,7 +13,7 @@ constexpr std::size_t kMaxReason = 64 << 10;
 
 void Fill(SettleRequest& request, std::shared_ptr<queue::Worker> worker, Targets targets,
           Settlement settlement) {
-  request.bytes = targets.size() * sizeof(SettleRequest::Target) + settlement.text.size();
+  request.bytes += targets.size() * sizeof(SettleRequest::Target) + settlement.text.size();
   request.action = settlement.action;
   request.targets = std::move(targets);
   request.worker = std::move(worker);

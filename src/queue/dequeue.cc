@@ -58,11 +58,23 @@ void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
     const auto n = std::min<std::ptrdiff_t>(request->count, deal.taken.end() - next);
     request->taken.assign(std::make_move_iterator(next), std::make_move_iterator(next + n));
     next += n;
-    if (n > 0 || !request->wait_until) continue;
-    group_.connection_.Run(Statement::kNextVisible, {deal.queue_id}, [&](const driver::Row& row) {
-      request->next_visible = row.OptionalInt(0);
-      return true;
-    });
+  }
+  TellWhenNext(deal.queue_id, requests);
+}
+
+void DequeueStep::TellWhenNext(std::int64_t queue_id,
+                               const std::vector<DequeueRequest*>& requests) {
+  const auto waits = [](const auto* request) {
+    return request->taken.empty() && request->wait_until.has_value();
+  };
+  if (std::none_of(requests.begin(), requests.end(), waits)) return;
+  std::optional<std::int64_t> next_visible;
+  group_.connection_.Run(Statement::kNextVisible, {queue_id}, [&](const driver::Row& row) {
+    next_visible = row.OptionalInt(0);
+    return true;
+  });
+  for (auto* request : requests) {
+    if (waits(request)) request->next_visible = next_visible;
   }
 }
 

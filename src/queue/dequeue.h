@@ -39,6 +39,8 @@ class DequeueStep {
   };
 
   void RunTogether(const std::vector<DequeueRequest*>& requests);
+  // Tells those that got nothing and wait when the queue's next message becomes visible.
+  void TellWhenNext(std::int64_t queue_id, const std::vector<DequeueRequest*>& requests);
   void Take(Deal& deal);
   // Answers whether there may be more of this priority.
   bool TakeSome(Deal& deal, int priority);
