@@ -83,6 +83,10 @@ class Connection {
   // Compares the schema with a fresh one and lists each difference.
   virtual std::vector<std::string> CompareSchema() = 0;
 
+  // Whether another connection has committed something since the last call, or may have. Commits of
+  // this connection do not count.
+  virtual bool SeesForeignCommits() = 0;
+
   // The clock that decides: the server's, or the process's where there is no server.
   virtual TimePoint Now() = 0;
 
@@ -94,7 +98,8 @@ class Connection {
   }
 };
 
-// Calls back, on a thread of its own, when another connection may have committed something.
+// Calls back, on a thread of its own, when some connection, of this process or another, may have
+// committed something.
 class ChangeListener {
  public:
   virtual ~ChangeListener() = default;

@@ -78,6 +78,7 @@ void SqliteConnection::Configure(Role role) {
   }
   begin_ = PrepareSqlite(database, "BEGIN IMMEDIATE", "BEGIN");
   commit_ = PrepareSqlite(database, "COMMIT", "COMMIT");
+  data_version_.emplace(database);
 }
 
 // SQLite does not call the busy handler while it changes the mode.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "driver/driver.h"
+#include "driver/sqlite/data_version.h"
 #include "driver/sqlite/sqlite_database.h"
 #include "driver/sqlite/sqlite_handle.h"
 #include "driver/sqlite/write_turn.h"
@@ -29,6 +30,7 @@ class SqliteConnection final : public Connection {
   void RunScript(std::string_view script) override;
   void PrepareAll() override;
   std::vector<std::string> CompareSchema() override;
+  bool SeesForeignCommits() override { return data_version_->HasChanged(); }
   TimePoint Now() override { return options_.clock(); }
 
  private:
@@ -48,6 +50,7 @@ class SqliteConnection final : public Connection {
   std::array<SqliteStatement, sql::kCatalog.size()> statements_;
   SqliteStatement begin_;
   SqliteStatement commit_;
+  std::optional<DataVersion> data_version_;  // Of a writer.
 };
 
 }  // namespace pgqrs::driver

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,6 +23,12 @@ namespace {
 // After a change, changes within this time are taken together: it bounds what a busy writer
 // elsewhere costs an idle consumer here.
 constexpr auto kRest = std::chrono::milliseconds(1);
+
+// When to look again after a write: soon, and then after twice the time as often as before. The
+// last look is twice kLastLook after the write, which covers a sync on a busy disk; what takes
+// longer is left to the fallback poll.
+constexpr auto kFirstLook = std::chrono::microseconds(100);
+constexpr auto kLastLook = std::chrono::microseconds(500'000);
 
 void Drain(int file) {
   std::array<char, 4096> buffer;
@@ -51,7 +58,7 @@ SqliteListener::SqliteListener(const SqliteOptions& options, std::function<void(
       notifier_(notifier),
       control_(control),
       database_(OpenSqlite(options.path)),
-      data_version_(PrepareSqlite(database_.get(), "PRAGMA data_version", "PRAGMA data_version")) {
+      data_version_(database_.get()) {
   thread_ = std::thread([this] { Listen(); });
 }
 
@@ -75,42 +82,50 @@ void SqliteListener::Poke() {
 // Adds or removes the watch as armed_ says. Whoever arms looks at the database itself afterwards,
 // so what was committed just before is not missed, except between that look and the watch: hence a
 // report whenever the watch is added.
-void SqliteListener::FollowArmed(int& watch) {
+void SqliteListener::FollowArmed() {
   const bool armed = armed_;
-  if (armed == (watch >= 0)) return;
+  if (armed == (watch_ >= 0)) return;
   if (armed) {
-    watch = inotify_add_watch(notifier_, log_path_.c_str(), IN_MODIFY);
-    HasChanged();
+    watch_ = inotify_add_watch(notifier_, log_path_.c_str(), IN_MODIFY);
+    data_version_.HasChanged();
     on_change_();
+    // A commit may be between its write, which the watch came too late for, and the end of it.
+    look_again_after_ = kFirstLook;
   } else {
-    inotify_rm_watch(notifier_, watch);
-    watch = -1;
+    inotify_rm_watch(notifier_, watch_);
+    watch_ = -1;
+    look_again_after_.reset();
+  }
+}
+
+void SqliteListener::Wait() {
+  std::array<pollfd, 2> files = {{{.fd = notifier_, .events = POLLIN, .revents = 0},
+                                  {.fd = control_, .events = POLLIN, .revents = 0}}};
+  timespec timeout = {};
+  if (look_again_after_) {
+    timeout.tv_nsec = std::chrono::nanoseconds(*look_again_after_).count();
+  }
+  ppoll(files.data(), files.size(), look_again_after_ ? &timeout : nullptr, nullptr);
+  if (files[1].revents != 0) {
+    Drain(control_);
+    FollowArmed();
+  }
+  if (files[0].revents != 0) {
+    Drain(notifier_);
+    look_again_after_ = kFirstLook;
+  } else if (look_again_after_) {
+    look_again_after_ = *look_again_after_ * 2;
+    if (*look_again_after_ > kLastLook) look_again_after_.reset();
   }
 }
 
 void SqliteListener::Listen() {
-  int watch = -1;
   while (!stop_) {
-    std::array<pollfd, 2> files = {{{.fd = notifier_, .events = POLLIN, .revents = 0},
-                                    {.fd = control_, .events = POLLIN, .revents = 0}}};
-    poll(files.data(), files.size(), -1);
-    if (files[1].revents != 0) Drain(control_);
-    FollowArmed(watch);
-    if (files[0].revents == 0) continue;
-    Drain(notifier_);
-    if (watch < 0 || !HasChanged()) continue;
+    Wait();
+    if (watch_ < 0 || !data_version_.HasChanged()) continue;
     on_change_();
     std::this_thread::sleep_for(kRest);
   }
-}
-
-bool SqliteListener::HasChanged() {
-  std::int64_t version = version_ + 1;  // If in doubt, yes.
-  if (sqlite3_step(data_version_.get()) == SQLITE_ROW) {
-    version = sqlite3_column_int64(data_version_.get(), 0);
-  }
-  sqlite3_reset(data_version_.get());
-  return std::exchange(version_, version) != version;
 }
 
 #else  // No inotify.

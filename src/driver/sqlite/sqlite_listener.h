@@ -2,19 +2,24 @@
 #define PGQRS_DRIVER_SQLITE_SQLITE_LISTENER_H_
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "driver/driver.h"
+#include "driver/sqlite/data_version.h"
 #include "driver/sqlite/sqlite_database.h"
 #include "driver/sqlite/sqlite_handle.h"
 
 namespace pgqrs::driver {
 
 // Every commit of any process appends to the write-ahead log, so inotify on that file tells when to
-// look, and `PRAGMA data_version` whether there is something new.
+// look, and `PRAGMA data_version` whether there is something new. The file is written before the
+// commit can be seen (a sync lies between the two, and what makes it seen is a store to shared
+// memory, of which inotify knows nothing), so after each write it looks again for a while.
 class SqliteListener final : public ChangeListener {
  public:
   // Nothing where the system has no inotify; the engine's fallback poll is then the only way.
@@ -30,8 +35,9 @@ class SqliteListener final : public ChangeListener {
   SqliteListener(const SqliteOptions& options, std::function<void()> on_change, int notifier,
                  int control);
   void Listen();
-  void FollowArmed(int& watch);
-  bool HasChanged();
+  void FollowArmed();
+  // Waits for one of the two files, or until it is time to look again.
+  void Wait();
   void Poke();
 
   const std::string log_path_;
@@ -41,8 +47,10 @@ class SqliteListener final : public ChangeListener {
   std::atomic<bool> armed_{false};
   std::atomic<bool> stop_{false};
   SqliteHandle database_;
-  SqliteStatement data_version_;
-  std::int64_t version_ = 0;
+  DataVersion data_version_;
+  int watch_ = -1;
+  // How long after the last write to look again; nothing where that is long ago.
+  std::optional<std::chrono::microseconds> look_again_after_;
   std::thread thread_;
 };
 
