@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace pgqrs {
@@ -36,9 +37,14 @@ class Consumer {
 
   std::int64_t worker_id() const;
 
+  // As the calls of Queue.
   std::optional<Message> Dequeue(std::optional<Duration> lease = {});
+  Future<std::optional<Message>> DequeueAsync(std::optional<Duration> lease = {});
   std::vector<Message> DequeueBatch(int count, std::optional<Duration> lease = {});
   Future<std::vector<Message>> DequeueBatchAsync(int count, std::optional<Duration> lease = {});
+  std::optional<Message> DequeueWait(Duration timeout, std::optional<Duration> lease = {});
+  Future<std::optional<Message>> DequeueWaitAsync(Duration timeout,
+                                                  std::optional<Duration> lease = {});
   std::vector<Message> DequeueBatchWait(int count, Duration timeout,
                                         std::optional<Duration> lease = {});
   Future<std::vector<Message>> DequeueBatchWaitAsync(int count, Duration timeout,
@@ -46,25 +52,37 @@ class Consumer {
 
   // As the calls of Message, by id. Answers are in the order of the ids.
   bool Ack(std::int64_t message_id);
+  Future<bool> AckAsync(std::int64_t message_id);
   std::vector<bool> Ack(std::span<const std::int64_t> message_ids);
   Future<std::vector<bool>> AckAsync(std::span<const std::int64_t> message_ids);
   bool Release(std::int64_t message_id, Duration delay = Duration::zero());
+  Future<bool> ReleaseAsync(std::int64_t message_id, Duration delay = Duration::zero());
   std::vector<bool> Release(std::span<const std::int64_t> message_ids,
                             Duration delay = Duration::zero());
+  Future<std::vector<bool>> ReleaseAsync(std::span<const std::int64_t> message_ids,
+                                         Duration delay = Duration::zero());
   bool ExtendLease(std::int64_t message_id, Duration lease);
+  Future<bool> ExtendLeaseAsync(std::int64_t message_id, Duration lease);
   bool Delete(std::int64_t message_id);
+  Future<bool> DeleteAsync(std::int64_t message_id);
   std::vector<bool> Delete(std::span<const std::int64_t> message_ids);
+  Future<std::vector<bool>> DeleteAsync(std::span<const std::int64_t> message_ids);
+  bool DeadLetter(std::int64_t message_id, std::string_view reason);
+  Future<bool> DeadLetterAsync(std::int64_t message_id, std::string_view reason);
 
   // The state as it is in the database.
   WorkerStatus Status();
+  Future<WorkerStatus> StatusAsync();
 
   // Moves to another state. StateTransitionError where that is none of
   //   Ready → Polling, Suspended       Polling → Ready, Interrupted
   //   Interrupted → Suspended          Suspended → Ready, Stopped
   void SetStatus(WorkerStatus status);
+  Future<void> SetStatusAsync(WorkerStatus status);
 
-  // Gives back what the worker holds and leaves it Stopped. Later calls throw.
+  // Gives back what the worker holds and leaves it Stopped. Later calls, of Close too, throw.
   void Close();
+  Future<void> CloseAsync();
 
  private:
   friend class Queue;

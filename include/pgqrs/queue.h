@@ -83,6 +83,7 @@ class Queue {
 
   // Registers a worker of its own on this queue. An empty name gets one made up.
   Consumer NewConsumer(std::string_view name = {});
+  Future<Consumer> NewConsumerAsync(std::string_view name = {});
 
   // Counts the messages by state. Reads the queue's index: some ten milliseconds for a million
   // messages.

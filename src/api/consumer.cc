@@ -25,27 +25,45 @@ const std::shared_ptr<QueueCore>& ConsumerCore::queue() const {
   return queue_;
 }
 
-void ConsumerCore::Close() {
+Future<void> ConsumerCore::Close() {
   queue_->store().CheckUsable();
-  if (closed_.exchange(true)) return;
-  queue_->store().Retire(worker_);
+  if (closed_.exchange(true)) throw Error("the consumer is closed");
+  return queue_->store().Retire(worker_);
 }
 
 }  // namespace internal
 
+using internal::DequeueMany;
+using internal::DequeueOne;
 using internal::SettleMany;
 using internal::Settlement;
 using internal::SettleOne;
 using internal::TargetsOf;
+
+namespace {
+
+// What the worker does with messages that it holds.
+auto Settle(const internal::ConsumerCore& consumer, std::int64_t message_id,
+            Settlement settlement) {
+  return SettleOne(consumer.store(), consumer.worker(), {.message_id = message_id},
+                   std::move(settlement));
+}
+auto Settle(const internal::ConsumerCore& consumer, std::span<const std::int64_t> message_ids,
+            Settlement settlement) {
+  return SettleMany(consumer.store(), consumer.worker(), TargetsOf(message_ids),
+                    std::move(settlement));
+}
+
+}  // namespace
 
 Consumer::Consumer(std::shared_ptr<internal::ConsumerCore> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&&) noexcept = default;
 
 Consumer::~Consumer() {
-  if (!core_) return;
+  if (!core_ || core_->is_closed()) return;
   try {
-    core_->Close();
+    core_->Close().Get();
   } catch (const std::exception&) {
     // The store is closed, and has retired the worker already, or the database is gone, and the
     // leases end by themselves.
@@ -55,73 +73,115 @@ Consumer::~Consumer() {
 
 std::int64_t Consumer::worker_id() const { return core_->worker()->id; }
 
-Future<std::vector<Message>> Consumer::DequeueBatchAsync(int count, std::optional<Duration> lease) {
-  return internal::DequeueMany(core_->queue(), core_->worker(),
-                               {.count = count, .lease = lease, .timeout = {}});
-}
-std::vector<Message> Consumer::DequeueBatch(int count, std::optional<Duration> lease) {
-  return DequeueBatchAsync(count, lease).Get();
+Future<std::optional<Message>> Consumer::DequeueAsync(std::optional<Duration> lease) {
+  return core_->store().Submit(DequeueOne(core_->queue(), core_->worker(), {.lease = lease}));
 }
 std::optional<Message> Consumer::Dequeue(std::optional<Duration> lease) {
-  return internal::DequeueOne(core_->queue(), core_->worker(), {.lease = lease, .timeout = {}})
-      .Get();
+  return core_->store().Run(DequeueOne(core_->queue(), core_->worker(), {.lease = lease}));
+}
+
+Future<std::optional<Message>> Consumer::DequeueWaitAsync(Duration timeout,
+                                                          std::optional<Duration> lease) {
+  return core_->store().Submit(
+      DequeueOne(core_->queue(), core_->worker(), {.lease = lease, .timeout = timeout}));
+}
+std::optional<Message> Consumer::DequeueWait(Duration timeout, std::optional<Duration> lease) {
+  return core_->store().Run(
+      DequeueOne(core_->queue(), core_->worker(), {.lease = lease, .timeout = timeout}));
+}
+
+Future<std::vector<Message>> Consumer::DequeueBatchAsync(int count, std::optional<Duration> lease) {
+  return core_->store().Submit(
+      DequeueMany(core_->queue(), core_->worker(), {.count = count, .lease = lease}));
+}
+std::vector<Message> Consumer::DequeueBatch(int count, std::optional<Duration> lease) {
+  return core_->store().Run(
+      DequeueMany(core_->queue(), core_->worker(), {.count = count, .lease = lease}));
 }
 
 Future<std::vector<Message>> Consumer::DequeueBatchWaitAsync(int count, Duration timeout,
                                                              std::optional<Duration> lease) {
-  return internal::DequeueMany(core_->queue(), core_->worker(),
-                               {.count = count, .lease = lease, .timeout = timeout});
+  return core_->store().Submit(DequeueMany(core_->queue(), core_->worker(),
+                                           {.count = count, .lease = lease, .timeout = timeout}));
 }
 std::vector<Message> Consumer::DequeueBatchWait(int count, Duration timeout,
                                                 std::optional<Duration> lease) {
-  return DequeueBatchWaitAsync(count, timeout, lease).Get();
+  return core_->store().Run(DequeueMany(core_->queue(), core_->worker(),
+                                        {.count = count, .lease = lease, .timeout = timeout}));
+}
+
+Future<bool> Consumer::AckAsync(std::int64_t message_id) {
+  return core_->store().Submit(Settle(*core_, message_id, Settlement::Ack()));
+}
+bool Consumer::Ack(std::int64_t message_id) {
+  return core_->store().Run(Settle(*core_, message_id, Settlement::Ack()));
 }
 
 Future<std::vector<bool>> Consumer::AckAsync(std::span<const std::int64_t> message_ids) {
-  return SettleMany(core_->store(), core_->worker(), TargetsOf(message_ids), Settlement::Ack());
+  return core_->store().Submit(Settle(*core_, message_ids, Settlement::Ack()));
 }
 std::vector<bool> Consumer::Ack(std::span<const std::int64_t> message_ids) {
-  return AckAsync(message_ids).Get();
+  return core_->store().Run(Settle(*core_, message_ids, Settlement::Ack()));
 }
-bool Consumer::Ack(std::int64_t message_id) { return Ack(std::span(&message_id, 1)).front(); }
 
-std::vector<bool> Consumer::Release(std::span<const std::int64_t> message_ids, Duration delay) {
-  return SettleMany(core_->store(), core_->worker(), TargetsOf(message_ids),
-                    Settlement::Release(delay, {}))
-      .Get();
+Future<bool> Consumer::ReleaseAsync(std::int64_t message_id, Duration delay) {
+  return core_->store().Submit(Settle(*core_, message_id, Settlement::Release(delay, {})));
 }
 bool Consumer::Release(std::int64_t message_id, Duration delay) {
-  return Release(std::span(&message_id, 1), delay).front();
+  return core_->store().Run(Settle(*core_, message_id, Settlement::Release(delay, {})));
 }
 
-bool Consumer::ExtendLease(std::int64_t message_id, Duration lease) {
-  return SettleOne(core_->store(), core_->worker(), {.message_id = message_id},
-                   Settlement::Extend(lease))
-      .Get();
+Future<std::vector<bool>> Consumer::ReleaseAsync(std::span<const std::int64_t> message_ids,
+                                                 Duration delay) {
+  return core_->store().Submit(Settle(*core_, message_ids, Settlement::Release(delay, {})));
+}
+std::vector<bool> Consumer::Release(std::span<const std::int64_t> message_ids, Duration delay) {
+  return core_->store().Run(Settle(*core_, message_ids, Settlement::Release(delay, {})));
 }
 
+Future<bool> Consumer::DeleteAsync(std::int64_t message_id) {
+  return core_->store().Submit(Settle(*core_, message_id, Settlement::Delete()));
+}
+bool Consumer::Delete(std::int64_t message_id) {
+  return core_->store().Run(Settle(*core_, message_id, Settlement::Delete()));
+}
+
+Future<std::vector<bool>> Consumer::DeleteAsync(std::span<const std::int64_t> message_ids) {
+  return core_->store().Submit(Settle(*core_, message_ids, Settlement::Delete()));
+}
 std::vector<bool> Consumer::Delete(std::span<const std::int64_t> message_ids) {
-  return SettleMany(core_->store(), core_->worker(), TargetsOf(message_ids), Settlement::Delete())
-      .Get();
-}
-bool Consumer::Delete(std::int64_t message_id) { return Delete(std::span(&message_id, 1)).front(); }
-
-WorkerStatus Consumer::Status() {
-  return core_->store()
-      .Read([id = worker_id()](driver::Connection& connection) {
-        return queue::GetWorker(connection, id).status;
-      })
-      .Get();
+  return core_->store().Run(Settle(*core_, message_ids, Settlement::Delete()));
 }
 
-void Consumer::SetStatus(WorkerStatus status) {
-  core_->store()
-      .Write([id = worker_id(), status](driver::Connection& connection) {
-        queue::SetWorkerStatus(connection, id, status);
-      })
-      .Get();
+Future<bool> Consumer::ExtendLeaseAsync(std::int64_t message_id, Duration lease) {
+  return core_->store().Submit(Settle(*core_, message_id, Settlement::Extend(lease)));
+}
+bool Consumer::ExtendLease(std::int64_t message_id, Duration lease) {
+  return core_->store().Run(Settle(*core_, message_id, Settlement::Extend(lease)));
 }
 
-void Consumer::Close() { core_->Close(); }
+Future<bool> Consumer::DeadLetterAsync(std::int64_t message_id, std::string_view reason) {
+  return core_->store().Submit(Settle(*core_, message_id, Settlement::DeadLetter(reason)));
+}
+bool Consumer::DeadLetter(std::int64_t message_id, std::string_view reason) {
+  return core_->store().Run(Settle(*core_, message_id, Settlement::DeadLetter(reason)));
+}
+
+Future<WorkerStatus> Consumer::StatusAsync() {
+  return core_->store().Read([id = worker_id()](driver::Connection& connection) {
+    return queue::GetWorker(connection, id).status;
+  });
+}
+WorkerStatus Consumer::Status() { return StatusAsync().Get(); }
+
+Future<void> Consumer::SetStatusAsync(WorkerStatus status) {
+  return core_->store().Write([id = worker_id(), status](driver::Connection& connection) {
+    queue::SetWorkerStatus(connection, id, status);
+  });
+}
+void Consumer::SetStatus(WorkerStatus status) { SetStatusAsync(status).Get(); }
+
+Future<void> Consumer::CloseAsync() { return core_->Close(); }
+void Consumer::Close() { CloseAsync().Get(); }
 
 }  // namespace pgqrs

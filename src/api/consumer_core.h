@@ -22,8 +22,9 @@ class ConsumerCore {
 
   const std::shared_ptr<queue::Worker>& worker() const { return worker_; }
 
-  // Gives back what the worker holds and leaves it Stopped. Does nothing the second time.
-  void Close();
+  // Gives back what the worker holds and leaves it Stopped.
+  Future<void> Close();
+  bool is_closed() const { return closed_; }
 
  private:
   void CheckOpen() const;

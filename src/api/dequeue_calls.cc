@@ -24,25 +24,25 @@ void FillDequeue(DequeueRequest& request, const QueueCore& queue,
   }
 }
 
-Future<std::vector<Message>> DequeueMany(const std::shared_ptr<QueueCore>& queue,
-                                         std::shared_ptr<queue::Worker> worker,
-                                         const DequeueArguments& arguments) {
+CallPtr<std::vector<Message>, DequeueRequest> DequeueMany(const std::shared_ptr<QueueCore>& queue,
+                                                          std::shared_ptr<queue::Worker> worker,
+                                                          const DequeueArguments& arguments) {
   auto call = queue->store().MakeCall<std::vector<Message>, DequeueRequest>(
       [queue](DequeueRequest& request) { return MessageAccess::MakeAll(queue, request.taken); });
   FillDequeue(*call, *queue, std::move(worker), arguments);
-  return queue->store().Submit(std::move(call));
+  return call;
 }
 
-Future<std::optional<Message>> DequeueOne(const std::shared_ptr<QueueCore>& queue,
-                                          std::shared_ptr<queue::Worker> worker,
-                                          const DequeueArguments& arguments) {
+CallPtr<std::optional<Message>, DequeueRequest> DequeueOne(const std::shared_ptr<QueueCore>& queue,
+                                                           std::shared_ptr<queue::Worker> worker,
+                                                           const DequeueArguments& arguments) {
   auto call = queue->store().MakeCall<std::optional<Message>, DequeueRequest>(
       [queue](DequeueRequest& request) -> std::optional<Message> {
         if (request.taken.empty()) return std::nullopt;
         return MessageAccess::Make(queue, std::move(request.taken.front()));
       });
   FillDequeue(*call, *queue, std::move(worker), arguments);
-  return queue->store().Submit(std::move(call));
+  return call;
 }
 
 Message MessageAccess::Make(const std::shared_ptr<QueueCore>& queue, queue::TakenMessage&& taken) {

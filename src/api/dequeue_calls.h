@@ -17,21 +17,21 @@ namespace pgqrs::internal {
 
 struct DequeueArguments {
   int count = 1;
-  std::optional<Duration> lease;
-  std::optional<Duration> timeout;  // None: answers at once.
+  std::optional<Duration> lease = {};
+  std::optional<Duration> timeout = {};  // None: answers at once.
 };
 
 // Checks the arguments and puts them into a request.
 void FillDequeue(queue::DequeueRequest& request, const QueueCore& queue,
                  std::shared_ptr<queue::Worker> worker, const DequeueArguments& arguments);
 
-Future<std::vector<Message>> DequeueMany(const std::shared_ptr<QueueCore>& queue,
-                                         std::shared_ptr<queue::Worker> worker,
-                                         const DequeueArguments& arguments);
-
-Future<std::optional<Message>> DequeueOne(const std::shared_ptr<QueueCore>& queue,
-                                          std::shared_ptr<queue::Worker> worker,
-                                          const DequeueArguments& arguments);
+// Calls that are yet to be submitted or run.
+CallPtr<std::vector<Message>, queue::DequeueRequest> DequeueMany(
+    const std::shared_ptr<QueueCore>& queue, std::shared_ptr<queue::Worker> worker,
+    const DequeueArguments& arguments);
+CallPtr<std::optional<Message>, queue::DequeueRequest> DequeueOne(
+    const std::shared_ptr<QueueCore>& queue, std::shared_ptr<queue::Worker> worker,
+    const DequeueArguments& arguments);
 
 }  // namespace pgqrs::internal
 

@@ -11,6 +11,7 @@
 #include "api/store_core.h"
 #include "queue/archive.h"
 #include "queue/browse.h"
+#include "queue/group.h"
 #include "queue/metrics.h"
 
 namespace pgqrs {
@@ -51,75 +52,101 @@ void CheckPayloads(const Config& config, std::span<const Json> payloads) {
   }
 }
 
+internal::CallPtr<std::int64_t, EnqueueRequest> EnqueueOne(const internal::QueueCore& queue,
+                                                           const Json& payload,
+                                                           const EnqueueOptions& options) {
+  auto& store = queue.store();
+  auto call = store.MakeCall<std::int64_t, EnqueueRequest>(
+      [](EnqueueRequest& request) { return request.ids.front(); });
+  internal::CheckPayload(store.config(), payload);
+  FillEnqueue(*call, queue, std::span(&payload, 1), options);
+  return call;
+}
+
+internal::CallPtr<std::vector<std::int64_t>, EnqueueRequest> EnqueueMany(
+    const internal::QueueCore& queue, std::span<const Json> payloads,
+    const EnqueueOptions& options) {
+  auto& store = queue.store();
+  auto call = store.MakeCall<std::vector<std::int64_t>, EnqueueRequest>(
+      [](EnqueueRequest& request) { return std::move(request.ids); });
+  CheckBatchSize(payloads.size());
+  CheckPayloads(store.config(), payloads);
+  FillEnqueue(*call, queue, payloads, options);
+  return call;
+}
+
 }  // namespace
 
 const std::string& Queue::name() const { return core_->ref()->name; }
 std::int64_t Queue::id() const { return core_->ref()->id; }
 
 Future<std::int64_t> Queue::EnqueueAsync(const Json& payload, const EnqueueOptions& options) {
-  auto& store = core_->store();
-  auto call = store.MakeCall<std::int64_t, EnqueueRequest>(
-      [](EnqueueRequest& request) { return request.ids.front(); });
-  internal::CheckPayload(store.config(), payload);
-  FillEnqueue(*call, *core_, std::span(&payload, 1), options);
-  return store.Submit(std::move(call));
+  return core_->store().Submit(EnqueueOne(*core_, payload, options));
 }
 std::int64_t Queue::Enqueue(const Json& payload, const EnqueueOptions& options) {
-  return EnqueueAsync(payload, options).Get();
+  return core_->store().Run(EnqueueOne(*core_, payload, options));
 }
 
 Future<std::vector<std::int64_t>> Queue::EnqueueBatchAsync(std::span<const Json> payloads,
                                                            const EnqueueOptions& options) {
-  auto& store = core_->store();
-  auto call = store.MakeCall<std::vector<std::int64_t>, EnqueueRequest>(
-      [](EnqueueRequest& request) { return std::move(request.ids); });
-  CheckBatchSize(payloads.size());
-  CheckPayloads(store.config(), payloads);
-  FillEnqueue(*call, *core_, payloads, options);
-  return store.Submit(std::move(call));
+  return core_->store().Submit(EnqueueMany(*core_, payloads, options));
 }
 std::vector<std::int64_t> Queue::EnqueueBatch(std::span<const Json> payloads,
                                               const EnqueueOptions& options) {
-  return EnqueueBatchAsync(payloads, options).Get();
+  return core_->store().Run(EnqueueMany(*core_, payloads, options));
 }
 
 Future<std::optional<Message>> Queue::DequeueAsync(std::optional<Duration> lease) {
-  return DequeueOne(core_, core_->store().own_worker(), {.lease = lease, .timeout = {}});
+  return core_->store().Submit(DequeueOne(core_, core_->store().own_worker(), {.lease = lease}));
 }
 std::optional<Message> Queue::Dequeue(std::optional<Duration> lease) {
-  return DequeueAsync(lease).Get();
+  return core_->store().Run(DequeueOne(core_, core_->store().own_worker(), {.lease = lease}));
 }
 
 Future<std::vector<Message>> Queue::DequeueBatchAsync(int count, std::optional<Duration> lease) {
-  return DequeueMany(core_, core_->store().own_worker(),
-                     {.count = count, .lease = lease, .timeout = {}});
+  return core_->store().Submit(
+      DequeueMany(core_, core_->store().own_worker(), {.count = count, .lease = lease}));
 }
 std::vector<Message> Queue::DequeueBatch(int count, std::optional<Duration> lease) {
-  return DequeueBatchAsync(count, lease).Get();
+  return core_->store().Run(
+      DequeueMany(core_, core_->store().own_worker(), {.count = count, .lease = lease}));
 }
 
 Future<std::optional<Message>> Queue::DequeueWaitAsync(Duration timeout,
                                                        std::optional<Duration> lease) {
-  return DequeueOne(core_, core_->store().own_worker(), {.lease = lease, .timeout = timeout});
+  return core_->store().Submit(
+      DequeueOne(core_, core_->store().own_worker(), {.lease = lease, .timeout = timeout}));
 }
 std::optional<Message> Queue::DequeueWait(Duration timeout, std::optional<Duration> lease) {
-  return DequeueWaitAsync(timeout, lease).Get();
+  return core_->store().Run(
+      DequeueOne(core_, core_->store().own_worker(), {.lease = lease, .timeout = timeout}));
 }
 
 Future<std::vector<Message>> Queue::DequeueBatchWaitAsync(int count, Duration timeout,
                                                           std::optional<Duration> lease) {
-  return DequeueMany(core_, core_->store().own_worker(),
-                     {.count = count, .lease = lease, .timeout = timeout});
+  return core_->store().Submit(DequeueMany(core_, core_->store().own_worker(),
+                                           {.count = count, .lease = lease, .timeout = timeout}));
 }
 std::vector<Message> Queue::DequeueBatchWait(int count, Duration timeout,
                                              std::optional<Duration> lease) {
-  return DequeueBatchWaitAsync(count, timeout, lease).Get();
+  return core_->store().Run(DequeueMany(core_, core_->store().own_worker(),
+                                        {.count = count, .lease = lease, .timeout = timeout}));
 }
 
-Consumer Queue::NewConsumer(std::string_view name) {
-  return Consumer(
-      std::make_shared<internal::ConsumerCore>(core_, internal::RegisterWorker(*core_, name)));
+Future<Consumer> Queue::NewConsumerAsync(std::string_view name) {
+  auto worker = internal::NewWorker(*core_, name);
+  auto call = core_->store().MakeCall<Consumer, queue::JobRequest>(
+      [core = core_, worker](queue::JobRequest&) {
+        core->store().AddWorker(worker);
+        return Consumer(std::make_shared<internal::ConsumerCore>(core, worker));
+      });
+  call->step = [worker](driver::Connection& connection) {
+    queue::RegisterWorker(connection, *worker);
+    return false;
+  };
+  return core_->store().Submit(std::move(call));
 }
+Consumer Queue::NewConsumer(std::string_view name) { return NewConsumerAsync(name).Get(); }
 
 Future<QueueMetrics> Queue::MetricsAsync() {
   return core_->store().Read([ref = core_->ref()](driver::Connection& connection) {

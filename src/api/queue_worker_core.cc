@@ -12,6 +12,7 @@
 
 #include "api/arguments.h"
 #include "api/registration.h"
+#include "queue/group.h"
 #include "queue/workers.h"
 #include "util/json_text.h"
 
@@ -104,18 +105,18 @@ void QueueWorkerCore::Start() {
 }
 
 void QueueWorkerCore::Register() {
-  auto worker = RegisterWorker(*queue_, options_.name, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->RequestStop();
-  });
-  {
-    const std::lock_guard lock(mutex_);
-    worker_ = worker;
-  }
+  auto worker = NewWorker(*queue_, options_.name);
   store()
-      .Write([id = worker->id.load()](driver::Connection& connection) {
+      .Write([worker](driver::Connection& connection) {
+        const auto id = queue::RegisterWorker(connection, *worker);
         queue::SetWorkerStatus(connection, id, WorkerStatus::kPolling);
       })
       .Get();
+  store().AddWorker(worker, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->RequestStop();
+  });
+  const std::lock_guard lock(mutex_);
+  worker_ = worker;
 }
 
 // ---- Handlers
@@ -427,7 +428,7 @@ void QueueWorkerCore::Retire() {
           queue::SetWorkerStatus(connection, id, WorkerStatus::kSuspended);
         })
         .Get();
-    store().Retire(worker_);
+    store().Retire(worker_).Get();
   } catch (const std::exception& error) {
     Log(LogLevel::kWarning, "a worker could not be marked as stopped", error.what());
   }

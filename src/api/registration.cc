@@ -1,25 +1,15 @@
 #include "api/registration.h"
 
-#include <utility>
-
 #include "api/arguments.h"
-#include "queue/group.h"
 
 namespace pgqrs::internal {
 
-std::shared_ptr<queue::Worker> RegisterWorker(const QueueCore& queue, std::string_view name,
-                                              std::function<void()> on_close) {
+std::shared_ptr<queue::Worker> NewWorker(const QueueCore& queue, std::string_view name) {
   constexpr std::size_t kMaxName = 255;
   CheckText("worker name", name, kMaxName);
-  auto& store = queue.store();
   auto worker = std::make_shared<queue::Worker>();
-  worker->name = name.empty() ? store.own_worker()->name + "/" + queue.ref()->name : name;
+  worker->name = name.empty() ? queue.store().own_worker()->name + "/" + queue.ref()->name : name;
   worker->queue_id = queue.ref()->id;
-  store
-      .Write(
-          [worker](driver::Connection& connection) { queue::RegisterWorker(connection, *worker); })
-      .Get();
-  store.AddWorker(worker, std::move(on_close));
   return worker;
 }
 

@@ -1,7 +1,6 @@
 #ifndef PGQRS_API_REGISTRATION_H_
 #define PGQRS_API_REGISTRATION_H_
 
-#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -10,10 +9,9 @@
 
 namespace pgqrs::internal {
 
-// Writes the row of a worker of a queue and starts its heartbeat; see StoreCore::AddWorker. An
-// empty name gets one made up. Waits for the database.
-std::shared_ptr<queue::Worker> RegisterWorker(
-    const QueueCore& queue, std::string_view name, std::function<void()> on_close = [] {});
+// A worker of a queue, whose row is yet to be written (queue::RegisterWorker) and whose heartbeat
+// is yet to begin (StoreCore::AddWorker). An empty name gets one made up.
+std::shared_ptr<queue::Worker> NewWorker(const QueueCore& queue, std::string_view name);
 
 }  // namespace pgqrs::internal
 

@@ -11,16 +11,6 @@ using queue::SettleRequest;
 
 constexpr std::size_t kMaxReason = 64 << 10;
 
-void Fill(SettleRequest& request, std::shared_ptr<queue::Worker> worker, Targets targets,
-          Settlement settlement) {
-  request.bytes += targets.size() * sizeof(SettleRequest::Target) + settlement.text.size();
-  request.action = settlement.action;
-  request.targets = std::move(targets);
-  request.worker = std::move(worker);
-  request.delay = settlement.delay;
-  request.text = std::move(settlement.text);
-}
-
 }  // namespace
 
 Settlement Settlement::Release(Duration delay, std::string_view error) {
@@ -48,20 +38,31 @@ Targets TargetsOf(std::span<const std::int64_t> message_ids) {
   return targets;
 }
 
-Future<std::vector<bool>> SettleMany(StoreCore& store, std::shared_ptr<queue::Worker> worker,
-                                     Targets targets, Settlement settlement) {
-  auto call = store.MakeCall<std::vector<bool>, SettleRequest>(
-      [](SettleRequest& request) { return std::move(request.answers); });
-  Fill(*call, std::move(worker), std::move(targets), std::move(settlement));
-  return store.Submit(std::move(call));
+void FillSettle(SettleRequest& request, std::shared_ptr<queue::Worker> worker, Targets targets,
+                Settlement settlement) {
+  request.bytes += targets.size() * sizeof(SettleRequest::Target) + settlement.text.size();
+  request.action = settlement.action;
+  request.targets = std::move(targets);
+  request.worker = std::move(worker);
+  request.delay = settlement.delay;
+  request.text = std::move(settlement.text);
 }
 
-Future<bool> SettleOne(StoreCore& store, std::shared_ptr<queue::Worker> worker,
-                       SettleRequest::Target target, Settlement settlement) {
+CallPtr<std::vector<bool>, SettleRequest> SettleMany(StoreCore& store,
+                                                     std::shared_ptr<queue::Worker> worker,
+                                                     Targets targets, Settlement settlement) {
+  auto call = store.MakeCall<std::vector<bool>, SettleRequest>(
+      [](SettleRequest& request) { return std::move(request.answers); });
+  FillSettle(*call, std::move(worker), std::move(targets), std::move(settlement));
+  return call;
+}
+
+CallPtr<bool, SettleRequest> SettleOne(StoreCore& store, std::shared_ptr<queue::Worker> worker,
+                                       SettleRequest::Target target, Settlement settlement) {
   auto call = store.MakeCall<bool, SettleRequest>(
       [](SettleRequest& request) { return static_cast<bool>(request.answers.front()); });
-  Fill(*call, std::move(worker), {target}, std::move(settlement));
-  return store.Submit(std::move(call));
+  FillSettle(*call, std::move(worker), {target}, std::move(settlement));
+  return call;
 }
 
 }  // namespace pgqrs::internal

@@ -2,7 +2,6 @@
 #ifndef PGQRS_API_SETTLE_CALLS_H_
 #define PGQRS_API_SETTLE_CALLS_H_
 
-#include <pgqrs/future.h>
 #include <pgqrs/time.h>
 
 #include <cstdint>
@@ -35,11 +34,19 @@ using Targets = std::vector<queue::SettleRequest::Target>;
 // Targets by id, under whatever lease the worker has on them.
 Targets TargetsOf(std::span<const std::int64_t> message_ids);
 
-// `worker` holds the messages; it may be null where each target names its lease.
-Future<std::vector<bool>> SettleMany(StoreCore& store, std::shared_ptr<queue::Worker> worker,
-                                     Targets targets, Settlement settlement);
-Future<bool> SettleOne(StoreCore& store, std::shared_ptr<queue::Worker> worker,
-                       queue::SettleRequest::Target target, Settlement settlement);
+// Puts checked arguments into a request.
+void FillSettle(queue::SettleRequest& request, std::shared_ptr<queue::Worker> worker,
+                Targets targets, Settlement settlement);
+
+// Calls that are yet to be submitted or run. `worker` holds the messages; it may be null where each
+// target names its lease.
+CallPtr<std::vector<bool>, queue::SettleRequest> SettleMany(StoreCore& store,
+                                                            std::shared_ptr<queue::Worker> worker,
+                                                            Targets targets, Settlement settlement);
+CallPtr<bool, queue::SettleRequest> SettleOne(StoreCore& store,
+                                              std::shared_ptr<queue::Worker> worker,
+                                              queue::SettleRequest::Target target,
+                                              Settlement settlement);
 
 }  // namespace pgqrs::internal
 

@@ -123,29 +123,44 @@ Future<std::vector<QueueInfo>> PgqrsStore::ListQueuesAsync() {
 }
 std::vector<QueueInfo> PgqrsStore::ListQueues() { return ListQueuesAsync().Get(); }
 
-Future<std::vector<bool>> PgqrsStore::AckAsync(std::span<const std::int64_t> message_ids) {
-  return internal::SettleMany(core(), core().own_worker(), internal::TargetsOf(message_ids),
+namespace {
+
+// The three ways to name what is to be acked.
+auto AckCall(StoreCore& core, std::int64_t message_id) {
+  return internal::SettleOne(core, core.own_worker(), {.message_id = message_id},
+                             internal::Settlement::Ack());
+}
+auto AckCall(StoreCore& core, std::span<const std::int64_t> message_ids) {
+  return internal::SettleMany(core, core.own_worker(), internal::TargetsOf(message_ids),
                               internal::Settlement::Ack());
 }
-std::vector<bool> PgqrsStore::Ack(std::span<const std::int64_t> message_ids) {
-  return AckAsync(message_ids).Get();
-}
-
-Future<std::vector<bool>> PgqrsStore::AckAsync(std::span<const Message> messages) {
+auto AckCall(StoreCore& core, std::span<const Message> messages) {
   internal::Targets targets;
   targets.reserve(messages.size());
   for (const auto& message : messages) targets.push_back(MessageAccess::Target(message));
-  return internal::SettleMany(core(), nullptr, std::move(targets), internal::Settlement::Ack());
-}
-std::vector<bool> PgqrsStore::Ack(std::span<const Message> messages) {
-  return AckAsync(messages).Get();
+  return internal::SettleMany(core, nullptr, std::move(targets), internal::Settlement::Ack());
 }
 
+}  // namespace
+
 Future<bool> PgqrsStore::AckAsync(std::int64_t message_id) {
-  return internal::SettleOne(core(), core().own_worker(), {.message_id = message_id},
-                             internal::Settlement::Ack());
+  return core().Submit(AckCall(core(), message_id));
 }
-bool PgqrsStore::Ack(std::int64_t message_id) { return AckAsync(message_id).Get(); }
+bool PgqrsStore::Ack(std::int64_t message_id) { return core().Run(AckCall(core(), message_id)); }
+
+Future<std::vector<bool>> PgqrsStore::AckAsync(std::span<const std::int64_t> message_ids) {
+  return core().Submit(AckCall(core(), message_ids));
+}
+std::vector<bool> PgqrsStore::Ack(std::span<const std::int64_t> message_ids) {
+  return core().Run(AckCall(core(), message_ids));
+}
+
+Future<std::vector<bool>> PgqrsStore::AckAsync(std::span<const Message> messages) {
+  return core().Submit(AckCall(core(), messages));
+}
+std::vector<bool> PgqrsStore::Ack(std::span<const Message> messages) {
+  return core().Run(AckCall(core(), messages));
+}
 
 Future<std::optional<MessageInfo>> PgqrsStore::FindMessageAsync(std::int64_t message_id) {
   return core().Read([message_id](driver::Connection& connection) {

@@ -105,16 +105,18 @@ void StoreCore::AddWorker(const std::shared_ptr<queue::Worker>& worker,
   workers_.push_back({worker, std::move(on_close)});
 }
 
-void StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
+Future<void> StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
   {
     const std::lock_guard lock(workers_mutex_);
     std::erase_if(workers_, [&](const OpenWorker& open) { return open.worker == worker; });
   }
   engine_.CancelWaits(worker.get());
   // A job runs behind everything that was submitted before it, so a dequeue that is under way is
-  // given back too.
-  if (worker->id != 0)
-    RunSteps(queue::WorkerRetirement(worker), &queue::WorkerRetirement::done).Get();
+  // given back too, and a worker whose row such a request makes is known by then.
+  auto call = MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
+  call->step = [retirement = queue::WorkerRetirement(worker)](
+                   driver::Connection& connection) mutable { return retirement.Step(connection); };
+  return Submit(std::move(call));
 }
 
 void StoreCore::ScheduleHeartbeat() {
@@ -154,7 +156,7 @@ void StoreCore::Close() {
   for (const auto& open : workers) {
     open.on_close();
     try {
-      Retire(open.worker);
+      Retire(open.worker).Get();
     } catch (const std::exception& error) {
       const std::array fields = {LogField{"error", error.what()}};
       engine_.Log(LogLevel::kWarning,

@@ -25,31 +25,41 @@
 
 namespace pgqrs::internal {
 
-// A request that answers a future: `Convert` makes the future's value from the finished request.
-template <typename T, typename RequestT, typename Convert>
+// A request that answers a future: `convert` makes the future's value from the finished request.
+template <typename T, typename RequestT>
 class Call final : public RequestT {
  public:
+  using Result = T;
+  using Convert = std::function<T(RequestT&)>;
+
   Call(Executor* executor, Convert convert)
       : state_(std::make_shared<FutureState<T>>(executor)), convert_(std::move(convert)) {}
 
   Future<T> future() const { return Future<T>(state_); }
 
   void Complete() override {
-    if (this->error) {
-      state_->Fail(this->error);
-      return;
+    if (!this->error) {
+      try {
+        if constexpr (std::is_void_v<T>) {
+          state_->Set();
+        } else {
+          state_->Set(convert_(static_cast<RequestT&>(*this)));
+        }
+        return;
+      } catch (...) {
+        this->error = std::current_exception();
+      }
     }
-    if constexpr (std::is_void_v<T>) {
-      state_->Set();
-    } else {
-      state_->Set(convert_(static_cast<RequestT&>(*this)));
-    }
+    state_->Fail(this->error);
   }
 
  private:
   std::shared_ptr<FutureState<T>> state_;
   Convert convert_;
 };
+
+template <typename T, typename RequestT>
+using CallPtr = std::unique_ptr<Call<T, RequestT>>;
 
 // A request that calls back on the engine's thread, for the library's own use: `done` must not
 // block.
@@ -81,17 +91,24 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::string_view dialect() const { return dialect_; }
   const std::shared_ptr<queue::Worker>& own_worker() const { return own_worker_; }
 
-  template <typename T, typename RequestT, typename Convert>
-  auto MakeCall(Convert convert) {
+  template <typename T, typename RequestT>
+  CallPtr<T, RequestT> MakeCall(typename Call<T, RequestT>::Convert convert) {
     CheckUsable();
-    return std::make_unique<Call<T, RequestT, Convert>>(&engine_.callbacks(), std::move(convert));
+    return std::make_unique<Call<T, RequestT>>(&engine_.callbacks(), std::move(convert));
   }
 
-  template <typename CallT>
-  auto Submit(std::unique_ptr<CallT> call) {
+  // Hands a call to the engine: to be waited for at some time, or right here.
+  template <typename T, typename RequestT>
+  Future<T> Submit(CallPtr<T, RequestT> call) {
     auto future = call->future();
     engine_.Submit(std::move(call));
     return future;
+  }
+  template <typename T, typename RequestT>
+  T Run(CallPtr<T, RequestT> call) {
+    auto future = call->future();
+    engine_.Run(std::move(call));
+    return future.Get();
   }
 
   // Runs `work(connection)` in a transaction of its own.
@@ -113,7 +130,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
       const std::shared_ptr<queue::Worker>& worker, std::function<void()> on_close = [] {});
 
   // Gives back what a worker holds and leaves it Stopped.
-  void Retire(const std::shared_ptr<queue::Worker>& worker);
+  Future<void> Retire(const std::shared_ptr<queue::Worker>& worker);
 
   // Retires all workers and closes the engine.
   void Close();
@@ -164,7 +181,6 @@ struct MessageAccess {
   static queue::SettleRequest::Target Target(const Message& message) {
     return {message.id_, message.lease_token_};
   }
-  static void SetLeaseEnd(Message& message, TimePoint end) { message.lease_end_ = end; }
 };
 
 template <typename F>

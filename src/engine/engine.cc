@@ -60,6 +60,17 @@ void Engine::Submit(std::vector<RequestPtr> requests) {
 
 void Engine::Submit(RequestPtr request) { Submit(Single(std::move(request))); }
 
+void Engine::Run(RequestPtr request) {
+  if (!intake_.Borrow()) {
+    Submit(std::move(request));
+    return;
+  }
+  request->submitted_at = SteadyClock::now();
+  ++pending_;
+  RunGroup(Single(std::move(request)));
+  intake_.GiveBack();
+}
+
 void Engine::SubmitNow(std::vector<RequestPtr> requests) {
   for (auto& request : requests) request->submitted_at = SteadyClock::now();
   pending_ += requests.size();
@@ -99,17 +110,24 @@ void Engine::Read(Readers::Task task) {
 }
 
 void Engine::RunLane() {
-  for (auto group = intake_.PopGroup(); !group.empty(); group = intake_.PopGroup()) {
-    if (group.front()->kind == Request::Kind::kJob) {
-      RunJob(std::move(group.front()));
+  for (auto work = intake_.Next(); !work.closed; work = intake_.Next()) {
+    if (work.poked) WakeForOthers();
+    if (work.group.empty()) continue;
+    if (work.group.front()->kind == Request::Kind::kJob) {
+      RunJob(std::move(work.group.front()));
     } else {
-      RunGroup(std::move(group));
+      RunGroup(std::move(work.group));
     }
   }
 }
 
+// Wakes those that wait where another process has committed something. Which queue it was nobody
+// tells.
+void Engine::WakeForOthers() {
+  if (writer_->SeesForeignCommits()) WakeAll();
+}
+
 void Engine::RunGroup(std::vector<RequestPtr> group) {
-  changes_before_group_ = outside_changes_;
   std::vector<Request*> requests;
   requests.reserve(group.size());
   for (const auto& request : group) requests.push_back(request.get());
@@ -225,8 +243,6 @@ void Engine::Park(RequestPtr request) {
     });
   }
   if (next_visible) WakeQueueAt(queue_id, *next_visible);
-  // A change that came between the look and the parking has not woken this request.
-  if (outside_changes_ != changes_before_group_) WakeQueue(queue_id);
   if (closed_) {
     for (auto& late : waiters_.TakeAll()) late->Complete();
   }
@@ -254,7 +270,6 @@ void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
 }
 
 void Engine::WakeAll() {
-  ++outside_changes_;
   auto woken = waiters_.TakeAll();
   if (!woken.empty()) SubmitNow(std::move(woken));
 }
@@ -272,7 +287,7 @@ void Engine::UpdateListener() {
   const std::lock_guard lock(listener_mutex_);
   if (closed_) return;
   const bool needed = waiters_.size() > 0;
-  if (!listener_ && needed) listener_ = database_->Listen([this] { WakeAll(); });
+  if (!listener_ && needed) listener_ = database_->Listen([this] { intake_.Poke(); });
   if (listener_) listener_->SetArmed(needed);
 }
 

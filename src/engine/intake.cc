@@ -57,20 +57,46 @@ void Intake::Add(std::vector<RequestPtr>& requests) {
     bytes_ += request->bytes;
     waiting_.push_back(std::move(request));
   }
-  if (std::exchange(lane_waits_, false)) not_empty_.notify_one();
+  WakeLane();
 }
 
-std::vector<RequestPtr> Intake::PopGroup() {
+// While the lane is lent its thread has nothing to do but wait for its return.
+void Intake::WakeLane() {
+  if (!lent_ && std::exchange(lane_waits_, false)) not_empty_.notify_one();
+}
+
+bool Intake::Borrow() {
+  const std::lock_guard lock(mutex_);
+  if (!lane_waits_ || lent_ || HasWork() || closed_) return false;
+  lent_ = true;
+  return true;
+}
+
+void Intake::GiveBack() {
+  const std::lock_guard lock(mutex_);
+  lent_ = false;
+  if (HasWork() || closed_) WakeLane();
+}
+
+void Intake::Poke() {
+  const std::lock_guard lock(mutex_);
+  poked_ = true;
+  WakeLane();
+}
+
+Intake::Work Intake::Next() {
   std::unique_lock lock(mutex_);
   LetCallersCatchUp(lock);
-  while (waiting_.empty() && !closed_) {
+  while (lent_ || (!HasWork() && !closed_)) {
     lane_waits_ = true;
     not_empty_.wait(lock);
   }
-  auto group = TakeGroup();
-  last_group_ = group.size();
+  lane_waits_ = false;
+  Work work = {.group = TakeGroup(), .poked = std::exchange(poked_, false)};
+  work.closed = closed_ && work.group.empty();
+  last_group_ = work.group.size();
   if (blocked_callers_ > 0) not_full_.notify_all();
-  return group;
+  return work;
 }
 
 // After a group of many requests as many callers have just been woken, and most are about to ask

@@ -14,7 +14,8 @@ namespace pgqrs::engine {
 
 using RequestPtr = std::unique_ptr<queue::Request>;
 
-// Where requests wait for the lane: first in, first out, and bounded.
+// Where requests wait for the lane: first in, first out, and bounded. It also decides which thread
+// works the lane: its own, or for one group a caller that would only wait for the answer.
 class Intake {
  public:
   Intake(std::size_t max_requests, std::size_t max_bytes)
@@ -27,9 +28,24 @@ class Intake {
   // The same without waiting, for the engine's own threads.
   bool PushNow(std::vector<RequestPtr>& requests);
 
-  // Takes the next group: a job alone, or all other requests up to a limit. Waits for one. Empty
-  // once the intake is closed and everything was taken.
-  std::vector<RequestPtr> PopGroup();
+  // Where the lane is idle, lends it to the caller, who carries out one group of its own and then
+  // calls GiveBack; answers false, and lends nothing, where it is not.
+  bool Borrow();
+  void GiveBack();
+
+  // Makes the lane's own thread come round, be it with an empty group.
+  void Poke();
+
+  // What the lane's own thread is to do next.
+  struct Work {
+    std::vector<RequestPtr> group;
+    bool poked = false;   // Poke was called since the last time.
+    bool closed = false;  // Everything was taken, and nothing will come any more.
+  };
+
+  // Takes the next group: a job alone, or all other requests up to a limit. Waits for one, or for a
+  // poke or the end.
+  Work Next();
 
   void Close();
 
@@ -37,7 +53,9 @@ class Intake {
 
  private:
   bool IsFull() const;
+  bool HasWork() const { return !waiting_.empty() || poked_; }
   void Add(std::vector<RequestPtr>& requests);
+  void WakeLane();
   void LetCallersCatchUp(std::unique_lock<std::mutex>& lock);
   std::vector<RequestPtr> TakeGroup();
 
@@ -50,7 +68,9 @@ class Intake {
   std::size_t bytes_ = 0;
   std::size_t blocked_callers_ = 0;
   std::size_t last_group_ = 0;
-  bool lane_waits_ = false;
+  bool lane_waits_ = false;  // Its thread does, for something to do.
+  bool lent_ = false;
+  bool poked_ = false;
   bool closed_ = false;
 };
 

@@ -111,9 +111,10 @@ bool WorkerRelease::Step(driver::Connection& connection) {
 }
 
 bool WorkerRetirement::Step(driver::Connection& connection) {
-  if (worker_->held != 0 && release_.Step(connection)) return true;
+  if (worker_->id == 0) return false;  // It never asked for anything.
+  if (!release_) release_.emplace(worker_->id);
+  if (worker_->held != 0 && release_->Step(connection)) return true;
   StoreStatus(connection, worker_->id, WorkerStatus::kStopped);
-  done_ = true;
   return false;
 }
 

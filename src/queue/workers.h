@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -47,16 +48,14 @@ class WorkerRelease {
 // The end of a worker of this process: gives back what it holds and leaves it Stopped.
 class WorkerRetirement {
  public:
-  explicit WorkerRetirement(std::shared_ptr<const Worker> worker)
-      : worker_(std::move(worker)), release_(worker_->id) {}
+  explicit WorkerRetirement(std::shared_ptr<const Worker> worker) : worker_(std::move(worker)) {}
 
+  // Answers whether there is more to do.
   bool Step(driver::Connection& connection);
-  bool done() const { return done_; }
 
  private:
   std::shared_ptr<const Worker> worker_;
-  WorkerRelease release_;
-  bool done_ = false;
+  std::optional<WorkerRelease> release_;
 };
 
 // Releases what stale workers hold and removes their rows, some at a time.
