@@ -28,7 +28,7 @@ class Admin {
   // Checks that the database is sound: the schema is exactly this library's, every slice and
   // archive row refers to a batch, no message is in two places, masks and counts agree, and the
   // database's own integrity check passes. Throws SchemaError or InternalError, which lists what is
-  // wrong. Reads everything: minutes on a large database.
+  // wrong. Reads everything, beside the load: minutes on a large database.
   void Verify();
   Future<void> VerifyAsync();
 

@@ -32,7 +32,8 @@ class Consumer {
  public:
   Consumer(Consumer&&) noexcept;
   Consumer& operator=(Consumer&&) noexcept;
-  // Closes it, as Close does, without throwing.
+  // Closes it, as CloseAsync does, without throwing or waiting. Requests that are made later come
+  // behind it.
   ~Consumer();
 
   std::int64_t worker_id() const;

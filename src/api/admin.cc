@@ -32,7 +32,7 @@ Future<void> Admin::InstallAsync() {
 void Admin::Install() { InstallAsync().Get(); }
 
 Future<void> Admin::VerifyAsync() {
-  return core_->Write([dialect = core_->dialect()](driver::Connection& connection) {
+  return core_->Read([dialect = core_->dialect()](driver::Connection& connection) {
     const auto problems = queue::FindDamage(connection, dialect);
     if (!problems.empty()) throw SchemaError("the database is damaged:" + Joined(problems));
   });

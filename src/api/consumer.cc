@@ -58,15 +58,20 @@ auto Settle(const internal::ConsumerCore& consumer, std::span<const std::int64_t
 
 Consumer::Consumer(std::shared_ptr<internal::ConsumerCore> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
-Consumer& Consumer::operator=(Consumer&&) noexcept = default;
+Consumer& Consumer::operator=(Consumer&& other) noexcept {
+  Consumer moved(std::move(other));
+  std::swap(core_, moved.core_);
+  return *this;
+}
 
+// Does not wait: it may run on a thread of the engine, where a future is dropped that has a
+// consumer. What the caller asks for next comes behind it all the same.
 Consumer::~Consumer() {
   if (!core_ || core_->is_closed()) return;
   try {
-    core_->Close().Get();
+    core_->Close();
   } catch (const std::exception&) {
-    // The store is closed, and has retired the worker already, or the database is gone, and the
-    // leases end by themselves.
+    // In a forked child there is nothing to close.
     return;
   }
 }

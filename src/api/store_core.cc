@@ -112,11 +112,14 @@ Future<void> StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
   }
   engine_.CancelWaits(worker.get());
   // A job runs behind everything that was submitted before it, so a dequeue that is under way is
-  // given back too, and a worker whose row such a request makes is known by then.
+  // given back too, and a worker whose row such a request makes is known by then. It never waits
+  // for room, since a destructor may ask for it.
   auto call = MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
   call->step = [retirement = queue::WorkerRetirement(worker)](
                    driver::Connection& connection) mutable { return retirement.Step(connection); };
-  return Submit(std::move(call));
+  auto future = call->future();
+  engine_.SubmitNow(std::move(call));
+  return future;
 }
 
 void StoreCore::ScheduleHeartbeat() {

@@ -65,7 +65,8 @@ class Connection {
  public:
   virtual ~Connection() = default;
 
-  // A transaction that may write. Begin waits for its turn, up to Config::connection_timeout.
+  // A transaction. That of a writer may write, and Begin waits for its turn, up to
+  // Config::connection_timeout; that of a reader sees one state of the database throughout.
   virtual void Begin() = 0;
   virtual void Commit() = 0;
   virtual void Rollback() noexcept = 0;

@@ -31,10 +31,12 @@ void Readers::Run() {
     std::exception_ptr error;
     try {
       if (!connection) connection = database_.OpenReader();
+      connection->Begin();
     } catch (...) {
       error = std::current_exception();
     }
-    task(connection.get(), error);
+    task(error ? nullptr : connection.get(), error);
+    if (!error) connection->Rollback();
     lock.lock();
   }
 }

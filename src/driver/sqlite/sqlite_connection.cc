@@ -72,13 +72,13 @@ void SqliteConnection::Configure(Role role) {
                 "setting the durability");
   // 16 MiB of page cache: the hot set of a long queue stays in memory.
   ExecuteSqlite(database, "PRAGMA cache_size=-16384", "setting the cache size");
+  begin_ = PrepareSqlite(database, role == Role::kWriter ? "BEGIN IMMEDIATE" : "BEGIN", "BEGIN");
+  commit_ = PrepareSqlite(database, "COMMIT", "COMMIT");
   if (role == Role::kReader) {
     ExecuteSqlite(database, "PRAGMA query_only=ON", "opening a reader");
-    return;
+  } else {
+    data_version_.emplace(database);
   }
-  begin_ = PrepareSqlite(database, "BEGIN IMMEDIATE", "BEGIN");
-  commit_ = PrepareSqlite(database, "COMMIT", "COMMIT");
-  data_version_.emplace(database);
 }
 
 // SQLite does not call the busy handler while it changes the mode.
