@@ -416,6 +416,9 @@ void QueueWorkerCore::Shutdown() noexcept {
     return;
   }
   if (runner_.joinable()) runner_.join();
+  // The last owner of this object may be a request on the lane's thread, where what the handler
+  // holds (a store, even) must not be destroyed.
+  handler_ = nullptr;
 }
 
 // Goes through the states in the order that is allowed.

@@ -78,7 +78,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void Log(LogLevel level, std::string_view message, std::string_view why) const;
 
   const std::shared_ptr<QueueCore> queue_;
-  const QueueWorker::Handler handler_;
+  QueueWorker::Handler handler_;  // Until Shutdown.
   const WorkerOptions options_;
   const Duration lease_;
   const std::size_t capacity_;  // Messages in the line and in handlers.

@@ -72,12 +72,16 @@ std::shared_ptr<StoreCore> StoreCore::Open(const Config& config) {
   CheckConfig(config);
   auto database = driver::MakeDatabase(config);
   auto writer = database->OpenWriter();
+  bool has_closed_queues = false;
   try {
     PrepareSchema(*writer, *database, config);
+    has_closed_queues = queue::ClosedQueueRemoval::IsNeeded(*writer);
   } catch (const driver::Failure& failure) {
     throw PgqrsConnectionError(std::string("cannot open the database: ") + failure.what());
   }
-  return std::make_shared<StoreCore>(config, std::move(database), std::move(writer));
+  auto core = std::make_shared<StoreCore>(config, std::move(database), std::move(writer));
+  if (has_closed_queues) core->FinishDeletions();
+  return core;
 }
 
 StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> database,
@@ -91,6 +95,17 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
   own_worker_->name = HostName() + "/" + std::to_string(getpid());
   AddWorker(own_worker_);
   ScheduleHeartbeat();
+}
+
+void StoreCore::FinishDeletions() {
+  struct RemovalJob final : queue::JobRequest {
+    void Complete() override {}  // An error was logged, and the next opening tries again.
+  };
+  auto job = std::make_unique<RemovalJob>();
+  job->step = [removal = queue::ClosedQueueRemoval()](driver::Connection& connection) mutable {
+    return removal.Step(connection);
+  };
+  engine_.SubmitNow(std::move(job));
 }
 
 void StoreCore::CheckUsable() const {

@@ -136,6 +136,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void Close();
 
  private:
+  // Goes on with the deletion of queues that another process has left half done.
+  void FinishDeletions();
   void ScheduleHeartbeat();
   void SendHeartbeats();
 

@@ -12,8 +12,6 @@ namespace {
 
 using sql::Statement;
 
-constexpr int kPriorities = 10;
-
 bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
   return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
 }

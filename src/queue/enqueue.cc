@@ -27,55 +27,48 @@ void EnqueueStep::Run(const std::vector<EnqueueRequest*>& requests) {
     if (!group_.CheckQueue(*request, *request->queue)) continue;
     if (request->payloads.empty()) continue;
     request->ids.reserve(request->payloads.size());
-    auto& batch = BatchFor(*request);
+    const auto kind = KindOf(*request);
+    auto& batch = open_[kind];
     for (const auto& payload : request->payloads) {
-      request->ids.push_back(Append(batch, payload.text()));
+      request->ids.push_back(Append(kind, batch, payload.text()));
     }
   }
-  for (auto& batch : open_) Store(batch);
+  for (auto& [kind, batch] : open_) Store(kind, batch);
 }
 
-EnqueueStep::OpenBatch& EnqueueStep::BatchFor(const EnqueueRequest& request) {
-  const auto visible_at = VisibleAt(request, group_.now_);
-  const auto producer = group_.WorkerId(*request.producer);
-  const auto it = std::find_if(open_.begin(), open_.end(), [&](const OpenBatch& batch) {
-    return batch.queue_id == request.queue->id && batch.priority == request.priority &&
-           batch.visible_at == visible_at && batch.producer == producer;
-  });
-  if (it != open_.end()) return *it;
-  return open_.emplace_back(OpenBatch{.queue_id = request.queue->id,
-                                      .priority = request.priority,
-                                      .visible_at = visible_at,
-                                      .producer = producer,
-                                      .payloads = {}});
+EnqueueStep::Kind EnqueueStep::KindOf(const EnqueueRequest& request) {
+  return {.queue_id = request.queue->id,
+          .priority = request.priority,
+          .visible_at = VisibleAt(request, group_.now_),
+          .producer = group_.WorkerId(*request.producer)};
 }
 
-std::int64_t EnqueueStep::Append(OpenBatch& batch, const std::string& payload) {
+std::int64_t EnqueueStep::Append(const Kind& kind, OpenBatch& batch, const std::string& payload) {
   const bool full =
       batch.n == kBatchSize || batch.payloads.size() + payload.size() + 2 > kMaxBatchBytes;
-  if (batch.n > 0 && full) Store(batch);
+  if (batch.n > 0 && full) Store(kind, batch);
   if (batch.n == 0) batch.id = group_.session_.ids.batches.Next(group_.connection_);
   batch.payloads += batch.n == 0 ? '[' : ',';
   batch.payloads += payload;
   return MessageId(batch.id, batch.n++);
 }
 
-void EnqueueStep::Store(OpenBatch& batch) {
+void EnqueueStep::Store(const Kind& kind, OpenBatch& batch) {
   if (batch.n == 0) return;
   batch.payloads += ']';
   auto& connection = group_.connection_;
   connection.Run(Statement::kInsertBatch,
-                 {batch.id, batch.queue_id, std::int64_t{batch.n}, group_.now_, batch.producer,
+                 {batch.id, kind.queue_id, std::int64_t{batch.n}, group_.now_, kind.producer,
                   std::string_view(batch.payloads)});
   InsertSlice(connection, NewSlice(batch.id, batch.n,
-                                   {.queue_id = batch.queue_id,
-                                    .priority = batch.priority,
-                                    .visible_at = batch.visible_at,
+                                   {.queue_id = kind.queue_id,
+                                    .priority = kind.priority,
+                                    .visible_at = kind.visible_at,
                                     .worker_id = std::nullopt,
                                     .lease_token = std::nullopt,
                                     .leased_at = std::nullopt,
                                     .last_error = std::nullopt}));
-  group_.NoteVisible(batch.queue_id, batch.visible_at);
+  group_.NoteVisible(kind.queue_id, kind.visible_at);
   batch.n = 0;
   batch.payloads.clear();
 }

@@ -1,7 +1,9 @@
 #ifndef PGQRS_QUEUE_ENQUEUE_H_
 #define PGQRS_QUEUE_ENQUEUE_H_
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,23 +21,29 @@ class EnqueueStep {
   void Run(const std::vector<EnqueueRequest*>& requests);
 
  private:
-  // A batch that still has room.
-  struct OpenBatch {
+  // What the messages of a batch have in common.
+  struct Kind {
     std::int64_t queue_id;
     int priority;
     std::int64_t visible_at;
     std::int64_t producer;
+
+    friend auto operator<=>(const Kind&, const Kind&) = default;
+  };
+
+  // A batch that still has room, or is yet to begin.
+  struct OpenBatch {
     std::int64_t id = 0;
     int n = 0;
     std::string payloads;
   };
 
-  OpenBatch& BatchFor(const EnqueueRequest& request);
-  std::int64_t Append(OpenBatch& batch, const std::string& payload);
-  void Store(OpenBatch& batch);
+  Kind KindOf(const EnqueueRequest& request);
+  std::int64_t Append(const Kind& kind, OpenBatch& batch, const std::string& payload);
+  void Store(const Kind& kind, OpenBatch& batch);
 
   Group& group_;
-  std::vector<OpenBatch> open_;
+  std::map<Kind, OpenBatch> open_;
 };
 
 }  // namespace pgqrs::queue

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "queue/metrics.h"
+#include "queue/request.h"
 #include "queue/rows.h"
 
 namespace pgqrs::queue {
@@ -96,7 +97,7 @@ std::vector<QueueInfo> ListQueues(driver::Connection& connection) {
 bool QueuePurge::Step(driver::Connection& connection) {
   const auto queue = RequireQueue(connection, name_);
   const auto now = ToMicros(connection.Now());
-  for (std::int64_t priority = 0; priority <= 9; ++priority) {
+  for (std::int64_t priority = 0; priority < kPriorities; ++priority) {
     std::vector<Slice> slices;
     connection.Run(Statement::kUnheldSlices, {queue.id, priority, kStep, now},
                    [&](const driver::Row& row) {
@@ -110,21 +111,28 @@ bool QueuePurge::Step(driver::Connection& connection) {
   return false;
 }
 
-bool QueueDeletion::Step(driver::Connection& connection) {
-  if (!std::exchange(is_closed_, true)) {
-    CloseQueue(connection);
-    return true;
-  }
+std::optional<std::int64_t> ClosedQueueRemoval::FindOne(driver::Connection& connection) {
   std::optional<std::int64_t> queue_id;
   connection.Run(Statement::kListClosedQueues, {}, [&](const driver::Row& row) {
     queue_id = row.Int(0);
     return false;
   });
+  return queue_id;
+}
+
+bool ClosedQueueRemoval::Step(driver::Connection& connection) {
+  const auto queue_id = FindOne(connection);
   if (!queue_id) return false;
   if (!RemoveContents(connection, *queue_id)) {
     connection.Run(Statement::kDeleteWorkersOfQueue, {*queue_id});
     connection.Run(Statement::kRemoveQueue, {*queue_id});
   }
+  return true;
+}
+
+bool QueueDeletion::Step(driver::Connection& connection) {
+  if (std::exchange(is_closed_, true)) return removal_.Step(connection);
+  CloseQueue(connection);
   return true;
 }
 

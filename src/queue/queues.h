@@ -6,6 +6,7 @@
 #include <pgqrs/time.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,9 +37,22 @@ class QueuePurge {
   std::int64_t purged_ = 0;
 };
 
+// Removes what is left of queues that were closed for deletion, some at a time.
+class ClosedQueueRemoval {
+ public:
+  // Answers whether there is more to do.
+  bool Step(driver::Connection& connection);
+
+  // Whether there is anything to do.
+  static bool IsNeeded(driver::Connection& connection) { return FindOne(connection).has_value(); }
+
+ private:
+  static std::optional<std::int64_t> FindOne(driver::Connection& connection);
+};
+
 // Removes a queue with everything in it, some at a time. The first step decides whether it may be
-// removed and makes it unfindable; were the process to end then, the next deletion of any queue
-// would finish the work.
+// removed and closes it: from there on nobody finds it. Were the process to end then, the next one
+// that opens the database would finish the work.
 class QueueDeletion {
  public:
   // A worker of the queue counts as live where its heartbeat is no older than `live_within`.
@@ -55,6 +69,7 @@ class QueueDeletion {
   bool force_;
   Duration live_within_;
   bool is_closed_ = false;
+  ClosedQueueRemoval removal_;
 };
 
 }  // namespace pgqrs::queue

@@ -23,6 +23,9 @@ class Connection;
 
 namespace pgqrs::queue {
 
+// Priorities are 0, which goes first, to 9.
+inline constexpr int kPriorities = 10;
+
 struct QueueRef {
   std::int64_t id = 0;
   std::string name;

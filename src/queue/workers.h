@@ -13,6 +13,7 @@
 
 #include "driver/driver.h"
 #include "queue/request.h"
+#include "queue/slice.h"
 
 namespace pgqrs::queue {
 
@@ -30,18 +31,30 @@ void SendHeartbeats(driver::Connection& connection, std::span<const std::int64_t
 // WorkerNotFoundError.
 void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status);
 
-// Makes what a worker holds visible at once, some at a time.
+// Makes what a worker holds visible at once, some at a time. It goes through what is not visible in
+// the worker's queue, or in every queue: no index by worker burdens each dequeue and ack for this.
 class WorkerRelease {
  public:
   explicit WorkerRelease(std::int64_t worker_id) : worker_id_(worker_id) {}
 
-  // Answers whether there is more to do.
+  // Answers whether there is more to do. Throws WorkerNotFoundError.
   bool Step(driver::Connection& connection);
   std::int64_t released() const { return released_; }
 
  private:
+  // A part of the index that is still to be looked through.
+  struct Range {
+    std::int64_t queue_id = 0;
+    std::int64_t priority = 0;
+    std::int64_t visible_at = 0;  // From behind this slice on.
+    std::int64_t slice_id = 0;
+  };
+
+  void FindRanges(driver::Connection& connection);
+  void ReleaseSlice(driver::Connection& connection, const Slice& slice, std::int64_t now);
+
   std::int64_t worker_id_;
-  std::int64_t last_slice_ = 0;
+  std::optional<std::vector<Range>> ranges_;
   std::int64_t released_ = 0;
 };
 

@@ -42,7 +42,7 @@ namespace pgqrs::sql {
   V(NextSlices,             "iiii",          "iiiiiiiiiitiit")     \
   V(SlicesOfBatch,          "i",             "iiiiiiiiiit")        \
   V(NextVisible,            "i",             "i")                  \
-  V(SlicesOfWorker,         "iii",           "iiiiiiiiiit")        \
+  V(SlicesBehind,           "iiiii",         "iiiiiiiiiit")        \
   V(SlicesOfQueue,          "ii",            "iiiiiiiiiit")        \
   V(UnheldSlices,           "iiii",          "iiiiiiiiiit")        \
   V(CountSlices,            "ii",            "iiiii")              \

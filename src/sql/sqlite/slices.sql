@@ -41,12 +41,13 @@ SELECT min(t) FROM (
   FROM json_each('[0,1,2,3,4,5,6,7,8,9]') AS p
 );
 
--- name: SlicesOfWorker
+-- name: SlicesBehind
+-- Slices of one priority, in the order of the index, behind (?3, ?4).
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
   last_error
 FROM pgqrs_slices
-WHERE id > ?2 AND worker_id = ?1 AND lease_token IS NOT NULL
-ORDER BY id LIMIT ?3;
+WHERE queue_id = ?1 AND priority = ?2 AND (visible_at, id) > (?3, ?4)
+ORDER BY visible_at, id LIMIT ?5;
 
 -- name: SlicesOfQueue
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
