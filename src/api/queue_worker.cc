@@ -8,7 +8,7 @@ namespace pgqrs {
 
 QueueWorker::QueueWorker(Queue queue, Handler handler, WorkerOptions options)
     : core_(std::make_shared<internal::QueueWorkerCore>(std::move(queue.core_), std::move(handler),
-                                                        options)) {}
+                                                        std::move(options))) {}
 
 QueueWorker::~QueueWorker() { core_->Shutdown(); }
 

@@ -52,10 +52,10 @@ std::string Storable(std::string_view text) {
 }  // namespace
 
 QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::Handler handler,
-                                 const WorkerOptions& options)
+                                 WorkerOptions options)
     : queue_(std::move(queue)),
       handler_(std::move(handler)),
-      options_(Checked(options, queue_->store().config())),
+      options_(Checked(std::move(options), queue_->store().config())),
       lease_(*options_.lease),
       capacity_(static_cast<std::size_t>(options_.concurrency) +
                 static_cast<std::size_t>(*options_.prefetch)) {

@@ -27,7 +27,7 @@ namespace pgqrs::internal {
 class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
  public:
   QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::Handler handler,
-                  const WorkerOptions& options);
+                  WorkerOptions options);
 
   void Run();
   void Start();

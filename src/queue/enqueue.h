@@ -28,6 +28,7 @@ class EnqueueStep {
     std::int64_t visible_at;
     std::int64_t producer;
 
+    // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler makes of it, as clang-tidy sees it.
     friend auto operator<=>(const Kind&, const Kind&) = default;
   };
 
