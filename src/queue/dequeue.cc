@@ -12,6 +12,9 @@ namespace {
 
 using sql::Statement;
 
+// A dequeue may ask for far more than is there.
+constexpr int kMaxReserved = 8192;
+
 bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
   return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
 }
@@ -49,6 +52,7 @@ void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
                .lease_end = group_.now_ + first.lease.count(),
                .taken = {}};
   for (const auto* request : requests) deal.wanted += request->count;
+  deal.taken.reserve(static_cast<std::size_t>(std::min(deal.wanted, kMaxReserved)));
   Take(deal);
 
   auto next = deal.taken.begin();

@@ -15,9 +15,13 @@ std::string_view Trim(std::string_view text) {
 
 // The position behind the string literal whose opening quote is at `i`.
 std::size_t SkipString(std::string_view text, std::size_t i) {
-  for (++i; i < text.size(); ++i) {
-    if (text[i] == '"') return i + 1;
-    if (text[i] == '\\') ++i;
+  const auto begin = i + 1;
+  for (auto quote = text.find('"', begin); quote != std::string_view::npos;
+       quote = text.find('"', quote + 1)) {
+    // It ends the string unless an odd number of backslashes stands before it.
+    auto first = quote;
+    while (first > begin && text[first - 1] == '\\') --first;
+    if ((quote - first) % 2 == 0) return quote + 1;
   }
   return text.size();
 }

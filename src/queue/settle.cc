@@ -25,9 +25,9 @@ bool HoldsLease(const SettleRequest& request, const SettleRequest::Target& targe
 void SettleStep::Run(const std::vector<SettleRequest*>& requests) {
   for (auto* request : requests) {
     request->answers.clear();
-    for (const auto& target : request->targets) {
-      request->answers.push_back(Settle(*request, target));
-    }
+    request->answers.reserve(request->targets.size());
+    Targets left = request->targets;
+    while (!left.empty()) left = left.subspan(SettleSome(*request, left));
   }
   for (const auto& [batch_id, work] : work_) Write(work);
 }
@@ -38,36 +38,67 @@ SettleStep::Work& SettleStep::WorkOn(std::int64_t batch_id) {
   return work_.emplace(batch_id, LoadBatchSlices(group_.connection_, batch_id)).first->second;
 }
 
-bool SettleStep::Settle(SettleRequest& request, const SettleRequest::Target& target) {
-  if (target.message_id <= 0) return false;
-  auto& work = WorkOn(BatchOf(target.message_id));
-  const Mask bit = BitOf(target.message_id);
-  const auto* slice = work.slices.Find(bit);
-  if (slice == nullptr || !HoldsLease(request, target, slice->state)) return false;
-  work.queue_id = slice->state.queue_id;
-  if (request.action != SettleRequest::Action::kExtend) {
-    ++group_.settled_[slice->state.worker_id.value_or(0)];
+std::size_t SettleStep::SettleSome(SettleRequest& request, Targets targets) {
+  const auto& first = targets.front();
+  if (first.message_id <= 0) {
+    request.answers.push_back(false);
+    return 1;
   }
-  Apply(request, work, bit, slice->state);
-  return true;
+  // A message that is named twice is settled once, and then looked at again.
+  std::size_t n = 0;
+  Mask wanted = 0;
+  for (const auto& target : targets) {
+    if (BatchOf(target.message_id) != BatchOf(first.message_id) ||
+        target.lease_token != first.lease_token || (wanted & BitOf(target.message_id)) != 0) {
+      break;
+    }
+    wanted |= BitOf(target.message_id);
+    ++n;
+  }
+  const Mask settled = Settle(request, WorkOn(BatchOf(first.message_id)), first, wanted);
+  for (const auto& target : targets.first(n)) {
+    request.answers.push_back((settled & BitOf(target.message_id)) != 0);
+  }
+  return n;
 }
 
-void SettleStep::Apply(SettleRequest& request, Work& work, Mask bit, SliceState state) {
+Mask SettleStep::Settle(SettleRequest& request, Work& work, const SettleRequest::Target& target,
+                        Mask wanted) {
+  Mask settled = 0;
+  while ((wanted & ~settled) != 0) {
+    const auto& slices = work.slices.slices();
+    const auto slice = std::find_if(slices.begin(), slices.end(), [&](const Slice& candidate) {
+      return (candidate.mask & wanted & ~settled) != 0 &&
+             HoldsLease(request, target, candidate.state);
+    });
+    if (slice == slices.end()) break;
+    const Mask part = slice->mask & wanted & ~settled;
+    work.queue_id = slice->state.queue_id;
+    if (request.action != SettleRequest::Action::kExtend) {
+      group_.settled_[slice->state.worker_id.value_or(0)] += Count(part);
+    }
+    Apply(request, work, part, slice->state);
+    settled |= part;
+  }
+  return settled;
+}
+
+void SettleStep::Apply(SettleRequest& request, Work& work, Mask part, SliceState state) {
   switch (request.action) {
     case SettleRequest::Action::kAck:
-      Archive(work, bit, state, nullptr);
+      Archive(work, part, state, nullptr);
       return;
     case SettleRequest::Action::kDeadLetter:
-      Archive(work, bit, state, &request.text);
+      Archive(work, part, state, &request.text);
       return;
     case SettleRequest::Action::kDelete:
-      work.slices.Remove(bit);
-      work.deleted |= bit;
+      work.slices.Remove(part);
+      work.deleted |= part;
       return;
     case SettleRequest::Action::kExtend:
       state.visible_at = group_.now_ + request.delay.count();
       request.visible_at = state.visible_at;
-      work.slices.SetState(bit, state);
+      work.slices.SetState(part, state);
       // Whoever waits for the end of this lease must hear where it comes sooner.
       group_.NoteVisible(state.queue_id, state.visible_at);
       return;
@@ -76,21 +107,22 @@ void SettleStep::Apply(SettleRequest& request, Work& work, Mask bit, SliceState 
       state.lease_token.reset();
       if (request.unread) state.read_count -= 1;
       if (!request.text.empty()) state.last_error = request.text;
-      work.slices.SetState(bit, state);
+      work.slices.SetState(part, state);
       group_.NoteVisible(state.queue_id, state.visible_at);
       return;
   }
 }
 
-void SettleStep::Archive(Work& work, Mask bit, const SliceState& state, const std::string* reason) {
-  auto row = ArchiveRowOf(work.slices.batch_id(), bit, state, group_.now_);
+void SettleStep::Archive(Work& work, Mask part, const SliceState& state,
+                         const std::string* reason) {
+  auto row = ArchiveRowOf(work.slices.batch_id(), part, state, group_.now_);
   row.dead = reason != nullptr;
   if (reason != nullptr) row.reason = *reason;
-  work.slices.Remove(bit);
+  work.slices.Remove(part);
   const auto same = std::find_if(work.archived.begin(), work.archived.end(),
                                  [&](const ArchiveRow& other) { return SameFate(other, row); });
   if (same != work.archived.end()) {
-    same->mask |= bit;
+    same->mask |= part;
   } else {
     work.archived.push_back(std::move(row));
   }

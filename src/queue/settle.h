@@ -1,8 +1,11 @@
 #ifndef PGQRS_QUEUE_SETTLE_H_
 #define PGQRS_QUEUE_SETTLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "queue/group.h"
@@ -30,10 +33,16 @@ class SettleStep {
     Mask deleted = 0;
   };
 
+  using Targets = std::span<const SettleRequest::Target>;
+
   Work& WorkOn(std::int64_t batch_id);
-  bool Settle(SettleRequest& request, const SettleRequest::Target& target);
-  void Apply(SettleRequest& request, Work& work, Mask bit, SliceState state);
-  void Archive(Work& work, Mask bit, const SliceState& state, const std::string* reason);
+  // Carries out the first targets, as many as are of one batch and lease, and gives their number.
+  std::size_t SettleSome(SettleRequest& request, Targets targets);
+  // Gives the messages of `wanted` that the request has the lease of.
+  Mask Settle(SettleRequest& request, Work& work, const SettleRequest::Target& target, Mask wanted);
+  // What follows is about messages of one slice.
+  void Apply(SettleRequest& request, Work& work, Mask part, SliceState state);
+  void Archive(Work& work, Mask part, const SliceState& state, const std::string* reason);
   void Write(const Work& work);
 
   Group& group_;
