@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -11,6 +12,9 @@ namespace {
 
 constexpr off_t kQueue = 0;
 constexpr off_t kTurn = 1;
+
+// Whoever holds a turn for this long is stuck: stopped, or dead with a child that has the lock.
+constexpr auto kMostPatience = std::chrono::seconds(1);
 
 // Open file description locks, unlike the older POSIX ones, are not dropped when the process closes
 // some other descriptor of the file. Linux and macOS name them differently.
@@ -29,12 +33,18 @@ bool SetLock(int file, off_t byte, decltype(flock::l_type) type) {
   return fcntl(file, kSetLock, &lock) == 0;
 }
 
+// How long to sleep before the lock of a byte is asked for again. There is one process at most that
+// waits for the turn, and what it loses there nobody writes in; all others wait behind it, and have
+// the time of a whole transaction to come forward.
+constexpr auto kTurnPause = std::chrono::microseconds(30);
+constexpr auto kQueuePause = std::chrono::microseconds(150);
+
 // Asks again and again, since the kernel's blocking form knows no time-out.
-bool WaitForLock(int file, off_t byte, std::chrono::steady_clock::time_point deadline) {
-  constexpr auto kPause = std::chrono::microseconds(30);
+bool WaitForLock(int file, off_t byte, std::chrono::microseconds pause,
+                 std::chrono::steady_clock::time_point deadline) {
   while (!SetLock(file, byte, F_WRLCK)) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(kPause);
+    std::this_thread::sleep_for(pause);
   }
   return true;
 }
@@ -50,9 +60,12 @@ WriteTurn::~WriteTurn() {
 
 void WriteTurn::Take(Duration patience) {
   if (file_ < 0) return;
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  if (!WaitForLock(file_, kQueue, deadline)) return;
-  taken_ = WaitForLock(file_, kTurn, deadline);
+  const auto wait = is_stuck_ ? Duration::zero() : std::min<Duration>(patience, kMostPatience);
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  is_stuck_ = true;
+  if (!WaitForLock(file_, kQueue, kQueuePause, deadline)) return;
+  taken_ = WaitForLock(file_, kTurn, kTurnPause, deadline);
+  is_stuck_ = !taken_;
   SetLock(file_, kQueue, F_UNLCK);
 }
 

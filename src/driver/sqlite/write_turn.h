@@ -25,13 +25,15 @@ class WriteTurn {
   WriteTurn& operator=(const WriteTurn&) = delete;
   ~WriteTurn();
 
-  // Waits for the turn, but no longer than `patience`.
+  // Waits for the turn, but no longer than `patience` or a second. Once it has waited in vain it
+  // does not wait any more until it finds the turn free.
   void Take(Duration patience);
   void Give() noexcept;
 
  private:
   int file_ = -1;
   bool taken_ = false;
+  bool is_stuck_ = false;
 };
 
 }  // namespace pgqrs::driver
