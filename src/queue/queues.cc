@@ -2,11 +2,11 @@
 
 #include <pgqrs/error.h>
 
+#include <limits>
 #include <optional>
 #include <utility>
 
 #include "queue/metrics.h"
-#include "queue/request.h"
 #include "queue/rows.h"
 
 namespace pgqrs::queue {
@@ -96,19 +96,19 @@ std::vector<QueueInfo> ListQueues(driver::Connection& connection) {
 
 bool QueuePurge::Step(driver::Connection& connection) {
   const auto queue = RequireQueue(connection, name_);
-  const auto now = ToMicros(connection.Now());
-  for (std::int64_t priority = 0; priority < kPriorities; ++priority) {
-    std::vector<Slice> slices;
-    connection.Run(Statement::kUnheldSlices, {queue.id, priority, kStep, now},
-                   [&](const driver::Row& row) {
-                     slices.push_back(ReadSlice(row));
-                     purged_ += Count(slices.back().mask);
-                     return true;
-                   });
-    RemoveSlices(connection, slices);
-    if (!slices.empty()) return true;
+  if (!walk_) {
+    walk_.emplace();
+    walk_->Add(queue.id, std::numeric_limits<std::int64_t>::min());
   }
-  return false;
+  const auto now = ToMicros(connection.Now());
+  std::vector<Slice> unheld;
+  const bool more = walk_->Step(connection, [&](const Slice& slice) {
+    const bool is_held = slice.state.lease_token && slice.state.visible_at > now;
+    if (!is_held) unheld.push_back(slice);
+  });
+  RemoveSlices(connection, unheld);
+  for (const auto& slice : unheld) purged_ += Count(slice.mask);
+  return more;
 }
 
 std::optional<std::int64_t> ClosedQueueRemoval::FindOne(driver::Connection& connection) {

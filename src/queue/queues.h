@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "driver/driver.h"
+#include "queue/slice_walk.h"
 
 namespace pgqrs::queue {
 
@@ -34,6 +35,7 @@ class QueuePurge {
 
  private:
   std::string name_;
+  std::optional<SliceWalk> walk_;
   std::int64_t purged_ = 0;
 };
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,11 +15,6 @@ namespace pgqrs::queue {
 namespace {
 
 using sql::Statement;
-
-// How many slices one step looks at, and how many of these the look into one part of the index
-// counts for: some milliseconds of work.
-constexpr std::int64_t kStep = 1000;
-constexpr std::int64_t kRangeCost = 5;
 
 constexpr auto kTransitions = std::to_array<std::pair<WorkerStatus, WorkerStatus>>({
     {WorkerStatus::kReady, WorkerStatus::kPolling},
@@ -93,61 +87,31 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
   StoreStatus(connection, worker_id, status);
 }
 
-void WorkerRelease::FindRanges(driver::Connection& connection) {
-  std::vector<std::int64_t> queue_ids;
-  if (const auto only = GetWorker(connection, worker_id_).queue_id) {
-    queue_ids.push_back(*only);
-  } else {
-    for (const auto& queue : ListQueues(connection)) queue_ids.push_back(queue.id);
-  }
+void WorkerRelease::Begin(driver::Connection& connection) {
   // What is visible already, because its lease ran out, need not be given back.
   const auto now = ToMicros(connection.Now());
-  ranges_.emplace();
-  for (const auto queue_id : queue_ids) {
-    for (std::int64_t priority = 0; priority < kPriorities; ++priority) {
-      ranges_->push_back({.queue_id = queue_id,
-                          .priority = priority,
-                          .visible_at = now,
-                          .slice_id = std::numeric_limits<std::int64_t>::max()});
-    }
+  const auto only = GetWorker(connection, worker_id_).queue_id;
+  walk_.emplace();
+  if (only) {
+    walk_->Add(*only, now);
+  } else {
+    for (const auto& queue : ListQueues(connection)) walk_->Add(queue.id, now);
   }
 }
 
 bool WorkerRelease::Step(driver::Connection& connection) {
-  if (!ranges_) FindRanges(connection);
+  if (!walk_) Begin(connection);
   const auto now = ToMicros(connection.Now());
-  std::int64_t budget = kStep;
-  while (!ranges_->empty() && budget > 0) {
-    auto& range = ranges_->back();
-    std::vector<Slice> slices;
-    connection.Run(Statement::kSlicesBehind,
-                   {range.queue_id, range.priority, range.visible_at, range.slice_id, budget},
-                   [&](const driver::Row& row) {
-                     slices.push_back(ReadSlice(row));
-                     return true;
-                   });
-    for (const auto& slice : slices) ReleaseSlice(connection, slice, now);
-    if (static_cast<std::int64_t>(slices.size()) < budget) {
-      ranges_->pop_back();
-    } else {
-      range.visible_at = slices.back().state.visible_at;
-      range.slice_id = slices.back().id;
-    }
-    budget -= static_cast<std::int64_t>(slices.size()) + kRangeCost;
-  }
-  return !ranges_->empty();
-}
-
-void WorkerRelease::ReleaseSlice(driver::Connection& connection, const Slice& slice,
-                                 std::int64_t now) {
-  auto state = slice.state;
-  if (state.worker_id != worker_id_ || !state.lease_token) return;
-  state.visible_at = std::min(state.visible_at, now);
-  state.lease_token.reset();
-  BatchSlices batch(slice.batch_id(), {slice});
-  batch.SetState(slice.mask, state);
-  WriteChanges(connection, batch);
-  released_ += Count(slice.mask);
+  return walk_->Step(connection, [&](const Slice& slice) {
+    auto state = slice.state;
+    if (state.worker_id != worker_id_ || !state.lease_token) return;
+    state.visible_at = std::min(state.visible_at, now);
+    state.lease_token.reset();
+    BatchSlices batch(slice.batch_id(), {slice});
+    batch.SetState(slice.mask, state);
+    WriteChanges(connection, batch);
+    released_ += Count(slice.mask);
+  });
 }
 
 bool WorkerRetirement::Step(driver::Connection& connection) {

@@ -13,7 +13,7 @@
 
 #include "driver/driver.h"
 #include "queue/request.h"
-#include "queue/slice.h"
+#include "queue/slice_walk.h"
 
 namespace pgqrs::queue {
 
@@ -42,19 +42,10 @@ class WorkerRelease {
   std::int64_t released() const { return released_; }
 
  private:
-  // A part of the index that is still to be looked through.
-  struct Range {
-    std::int64_t queue_id = 0;
-    std::int64_t priority = 0;
-    std::int64_t visible_at = 0;  // From behind this slice on.
-    std::int64_t slice_id = 0;
-  };
-
-  void FindRanges(driver::Connection& connection);
-  void ReleaseSlice(driver::Connection& connection, const Slice& slice, std::int64_t now);
+  void Begin(driver::Connection& connection);
 
   std::int64_t worker_id_;
-  std::optional<std::vector<Range>> ranges_;
+  std::optional<SliceWalk> walk_;
   std::int64_t released_ = 0;
 };
 

@@ -44,7 +44,6 @@ namespace pgqrs::sql {
   V(NextVisible,            "i",             "i")                  \
   V(SlicesBehind,           "iiiii",         "iiiiiiiiiit")        \
   V(SlicesOfQueue,          "ii",            "iiiiiiiiiit")        \
-  V(UnheldSlices,           "iiii",          "iiiiiiiiiit")        \
   V(CountSlices,            "ii",            "iiiii")              \
   V(InsertArchive,          "iiiiiiiiiitt",  "")                   \
   V(ArchiveOfBatch,         "ii",            "iiiiiiiiiiitt")      \

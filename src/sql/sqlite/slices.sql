@@ -54,14 +54,6 @@ SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_to
   last_error
 FROM pgqrs_slices INDEXED BY pgqrs_slices_hot WHERE queue_id = ?1 LIMIT ?2;
 
--- name: UnheldSlices
--- Waiting and delayed slices of one priority: those that nobody holds at ?4.
-SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
-  last_error
-FROM pgqrs_slices
-WHERE queue_id = ?1 AND priority = ?2 AND (visible_at <= ?4 OR lease_token IS NULL)
-ORDER BY visible_at, id LIMIT ?3;
-
 -- name: CountSlices
 -- Waiting, delayed and leased messages of a queue, and the batch that waits longest.
 SELECT
