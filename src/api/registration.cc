@@ -4,6 +4,7 @@
 
 #include "api/arguments.h"
 #include "queue/group.h"
+#include "queue/queues.h"
 
 namespace pgqrs::internal {
 
@@ -16,8 +17,10 @@ std::shared_ptr<queue::Worker> RegisterWorker(const QueueCore& queue, std::strin
   worker->name = name.empty() ? store.own_worker()->name + "/" + queue.ref()->name : name;
   worker->queue_id = queue.ref()->id;
   store
-      .Write(
-          [worker](driver::Connection& connection) { queue::RegisterWorker(connection, *worker); })
+      .Write([worker, ref = queue.ref()](driver::Connection& connection) {
+        queue::RequireOpen(connection, *ref);
+        queue::RegisterWorker(connection, *worker);
+      })
       .Get();
   store.AddWorker(worker, std::move(on_close));
   return worker;

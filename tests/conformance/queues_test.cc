@@ -270,6 +270,33 @@ TEST_P(Queues, AQueueOfTheSameNameAsADeletedOneIsANewQueue) {
   EXPECT_THAT(AllMessages(store), IsEmpty());
 }
 
+TEST_P(Queues, EveryCallOfADeletedQueueFails) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer();
+  store.DeleteQueue("jobs", true);
+  const std::vector<std::function<void()>> calls = {
+      [&] { queue.Enqueue("late"); },
+      [&] { queue.EnqueueBatch(NumberedPayloads(2)); },
+      [&] { queue.EnqueueBatch({}); },
+      [&] { queue.Dequeue(); },
+      [&] { queue.DequeueBatch(2); },
+      [&] { queue.DequeueWait(minutes(1)); },
+      [&] { consumer.Dequeue(); },
+      [&] { queue.NewConsumer(); },
+      [&] { queue.Metrics(); },
+      [&] { queue.ListArchived(); },
+      [&] { queue.ListDeadLetters(); },
+      [&] { queue.ReplayDeadLetter(64); },
+      [&] { queue.ReplayDeadLetters(); },
+      [&] { queue.PurgeDeadLetters(); },
+      [&] { queue.ApplyRetention({.max_count = 0}); },
+  };
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    EXPECT_THAT(MessageOf<QueueNotFoundError>(calls[i]), HasSubstr("\"jobs\"")) << "call " << i;
+  }
+}
+
 TEST_P(Queues, AConsumerThatWaitsIsToldThatItsQueueWasDeleted) {
   auto store = Open();
   auto queue = store.Queue("jobs");
