@@ -11,8 +11,8 @@
 #include "api/store_core.h"
 #include "queue/archive.h"
 #include "queue/browse.h"
-#include "queue/group.h"
 #include "queue/metrics.h"
+#include "queue/queues.h"
 
 namespace pgqrs {
 
@@ -73,6 +73,44 @@ internal::CallPtr<std::vector<std::int64_t>, EnqueueRequest> EnqueueMany(
   CheckPayloads(store.config(), payloads);
   FillEnqueue(*call, queue, payloads, options);
   return call;
+}
+
+// Reads from the queue; fails where it was deleted.
+template <typename F>
+auto Read(const internal::QueueCore& queue, F work) {
+  return queue.store().Read(
+      [ref = queue.ref(), work = std::move(work)](driver::Connection& connection) {
+        queue::RequireOpen(connection, *ref);
+        return work(connection, *ref);
+      });
+}
+
+// Work on the queue in steps, which ends with an error where the queue is deleted meanwhile.
+template <typename Work>
+class StepsOnQueue {
+ public:
+  using Result = std::int64_t (Work::*)() const;
+
+  StepsOnQueue(std::shared_ptr<const queue::QueueRef> ref, Work work, Result result)
+      : ref_(std::move(ref)), work_(std::move(work)), result_(result) {}
+
+  bool Step(driver::Connection& connection) {
+    queue::RequireOpen(connection, *ref_);
+    return work_.Step(connection);
+  }
+  std::int64_t Count() const { return (work_.*result_)(); }
+
+ private:
+  std::shared_ptr<const queue::QueueRef> ref_;
+  Work work_;
+  Result result_;
+};
+
+template <typename Work>
+Future<std::int64_t> RunSteps(const internal::QueueCore& queue, Work work,
+                              std::int64_t (Work::*result)() const) {
+  return queue.store().RunSteps(StepsOnQueue<Work>(queue.ref(), std::move(work), result),
+                                &StepsOnQueue<Work>::Count);
 }
 
 }  // namespace
@@ -140,8 +178,8 @@ Future<Consumer> Queue::NewConsumerAsync(std::string_view name) {
         core->store().AddWorker(worker);
         return Consumer(std::make_shared<internal::ConsumerCore>(core, worker));
       });
-  call->step = [worker](driver::Connection& connection) {
-    queue::RegisterWorker(connection, *worker);
+  call->step = [worker, ref = core_->ref()](driver::Connection& connection) {
+    internal::WriteWorker(connection, *ref, *worker);
     return false;
   };
   return core_->store().Submit(std::move(call));
@@ -149,16 +187,16 @@ Future<Consumer> Queue::NewConsumerAsync(std::string_view name) {
 Consumer Queue::NewConsumer(std::string_view name) { return NewConsumerAsync(name).Get(); }
 
 Future<QueueMetrics> Queue::MetricsAsync() {
-  return core_->store().Read([ref = core_->ref()](driver::Connection& connection) {
-    return queue::MeasureQueue(connection, ref->id, ref->name);
+  return Read(*core_, [](driver::Connection& connection, const queue::QueueRef& ref) {
+    return queue::MeasureQueue(connection, ref.id, ref.name);
   });
 }
 QueueMetrics Queue::Metrics() { return MetricsAsync().Get(); }
 
 Future<std::vector<MessageInfo>> Queue::ListArchivedAsync(const Page& page) {
   internal::CheckPage(page);
-  return core_->store().Read([ref = core_->ref(), page](driver::Connection& connection) {
-    return queue::ListFinished(connection, ref->id, page);
+  return Read(*core_, [page](driver::Connection& connection, const queue::QueueRef& ref) {
+    return queue::ListFinished(connection, ref.id, page);
   });
 }
 std::vector<MessageInfo> Queue::ListArchived(const Page& page) {
@@ -167,8 +205,8 @@ std::vector<MessageInfo> Queue::ListArchived(const Page& page) {
 
 Future<std::vector<MessageInfo>> Queue::ListDeadLettersAsync(const Page& page) {
   internal::CheckPage(page);
-  return core_->store().Read([ref = core_->ref(), page](driver::Connection& connection) {
-    return queue::ListDead(connection, ref->id, page);
+  return Read(*core_, [page](driver::Connection& connection, const queue::QueueRef& ref) {
+    return queue::ListDead(connection, ref.id, page);
   });
 }
 std::vector<MessageInfo> Queue::ListDeadLetters(const Page& page) {
@@ -177,6 +215,7 @@ std::vector<MessageInfo> Queue::ListDeadLetters(const Page& page) {
 
 Future<bool> Queue::ReplayDeadLetterAsync(std::int64_t message_id) {
   return core_->store().Write([ref = core_->ref(), message_id](driver::Connection& connection) {
+    queue::RequireOpen(connection, *ref);
     return queue::ReplayDeadLetter(connection, ref->id, message_id);
   });
 }
@@ -185,16 +224,16 @@ bool Queue::ReplayDeadLetter(std::int64_t message_id) {
 }
 
 Future<std::int64_t> Queue::ReplayDeadLettersAsync() {
-  return core_->store().RunSteps(
-      queue::DeadLetterSweep(core_->ref()->id, queue::DeadLetterSweep::Fate::kReplay),
-      &queue::DeadLetterSweep::count);
+  using queue::DeadLetterSweep;
+  return RunSteps(*core_, DeadLetterSweep(core_->ref()->id, DeadLetterSweep::Fate::kReplay),
+                  &DeadLetterSweep::count);
 }
 std::int64_t Queue::ReplayDeadLetters() { return ReplayDeadLettersAsync().Get(); }
 
 Future<std::int64_t> Queue::PurgeDeadLettersAsync() {
-  return core_->store().RunSteps(
-      queue::DeadLetterSweep(core_->ref()->id, queue::DeadLetterSweep::Fate::kPurge),
-      &queue::DeadLetterSweep::count);
+  using queue::DeadLetterSweep;
+  return RunSteps(*core_, DeadLetterSweep(core_->ref()->id, DeadLetterSweep::Fate::kPurge),
+                  &DeadLetterSweep::count);
 }
 std::int64_t Queue::PurgeDeadLetters() { return PurgeDeadLettersAsync().Get(); }
 
@@ -203,8 +242,7 @@ Future<std::int64_t> Queue::ApplyRetentionAsync(const RetentionPolicy& policy) {
   if (policy.max_count && *policy.max_count < 0) {
     throw ValidationError("max_count: is negative");
   }
-  return core_->store().RunSteps(queue::Retention(core_->ref()->id, policy),
-                                 &queue::Retention::removed);
+  return RunSteps(*core_, queue::Retention(core_->ref()->id, policy), &queue::Retention::removed);
 }
 std::int64_t Queue::ApplyRetention(const RetentionPolicy& policy) {
   return ApplyRetentionAsync(policy).Get();

@@ -12,7 +12,6 @@
 
 #include "api/arguments.h"
 #include "api/registration.h"
-#include "queue/group.h"
 #include "queue/workers.h"
 #include "util/json_text.h"
 
@@ -107,9 +106,9 @@ void QueueWorkerCore::Start() {
 void QueueWorkerCore::Register() {
   auto worker = NewWorker(*queue_, options_.name);
   store()
-      .Write([worker](driver::Connection& connection) {
-        const auto id = queue::RegisterWorker(connection, *worker);
-        queue::SetWorkerStatus(connection, id, WorkerStatus::kPolling);
+      .Write([worker, ref = queue_->ref()](driver::Connection& connection) {
+        WriteWorker(connection, *ref, *worker);
+        queue::SetWorkerStatus(connection, worker->id, WorkerStatus::kPolling);
       })
       .Get();
   store().AddWorker(worker, [weak = weak_from_this()] {

@@ -8,6 +8,7 @@
 
 #include "queue/dequeue.h"
 #include "queue/enqueue.h"
+#include "queue/queues.h"
 #include "queue/rows.h"
 #include "queue/settle.h"
 
@@ -98,18 +99,16 @@ std::int64_t Group::WorkerId(Worker& worker) {
 }
 
 bool Group::CheckQueue(Request& request, const QueueRef& queue) {
-  const auto [it, is_new] = queue_is_open_.try_emplace(queue.id, false);
+  const auto [it, is_new] = queue_errors_.try_emplace(queue.id);
   if (is_new) {
-    connection_.Run(Statement::kQueueIsOpen, {queue.id}, [&, open = it](const driver::Row&) {
-      open->second = true;
-      return true;
-    });
+    try {
+      RequireOpen(connection_, queue);
+    } catch (const QueueNotFoundError&) {
+      it->second = std::current_exception();
+    }
   }
-  if (!it->second) {
-    request.error = std::make_exception_ptr(
-        QueueNotFoundError("queue \"" + queue.name + "\" does not exist any more"));
-  }
-  return it->second;
+  request.error = it->second;
+  return it->second == nullptr;
 }
 
 void Group::NoteVisible(std::int64_t queue_id, std::int64_t visible_at) {

@@ -3,6 +3,7 @@
 #define PGQRS_QUEUE_GROUP_H_
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -77,7 +78,7 @@ class Group {
   const Session::Ids ids_before_;
   const std::span<Request* const> requests_;
   std::int64_t now_ = 0;
-  std::unordered_map<std::int64_t, bool> queue_is_open_;
+  std::unordered_map<std::int64_t, std::exception_ptr> queue_errors_;  // Null: it is open.
   std::vector<Worker*> new_workers_;
   std::unordered_map<std::int64_t, std::int64_t>
       settled_;  // Messages by the worker that held them.

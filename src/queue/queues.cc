@@ -85,6 +85,15 @@ QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMiss
   return RequireQueue(connection, name);
 }
 
+void RequireOpen(driver::Connection& connection, const QueueRef& queue) {
+  bool is_open = false;
+  connection.Run(Statement::kQueueIsOpen, {queue.id}, [&](const driver::Row&) {
+    is_open = true;
+    return true;
+  });
+  if (!is_open) throw QueueNotFoundError(Named(queue.name) + " does not exist any more");
+}
+
 std::vector<QueueInfo> ListQueues(driver::Connection& connection) {
   std::vector<QueueInfo> queues;
   connection.Run(Statement::kListQueues, {}, [&](const driver::Row& row) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "driver/driver.h"
+#include "queue/request.h"
 #include "queue/slice_walk.h"
 
 namespace pgqrs::queue {
@@ -21,6 +22,9 @@ enum class IfMissing : std::uint8_t { kCreate, kCreateStrictly, kFail };
 
 // Throws QueueAlreadyExistsError or QueueNotFoundError as the mode says.
 QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMissing if_missing);
+
+// Throws QueueNotFoundError where the queue was deleted.
+void RequireOpen(driver::Connection& connection, const QueueRef& queue);
 
 std::vector<QueueInfo> ListQueues(driver::Connection& connection);
 
