@@ -120,8 +120,8 @@ void SqliteConnection::Commit() {
   const int code = Finish(commit_.get());
   if (code != SQLITE_OK) {
     const auto failure = SqliteFailure(database_.get(), code, "committing");
-    // The commit record may or may not have reached the disk before this error.
-    if (code == SQLITE_IOERR_FSYNC) throw Failure(Fault::kUnknown, failure.what());
+    // Whichever call of the system failed, the commit record may have reached the file before.
+    if ((code & 0xff) == SQLITE_IOERR) throw Failure(Fault::kUnknown, failure.what());
     throw failure;
   }
   if (turn_) turn_->Give();
