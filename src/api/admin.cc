@@ -83,7 +83,9 @@ std::int64_t Admin::PurgeStaleWorkers(Duration timeout) {
 }
 
 Future<std::int64_t> Admin::ReleaseWorkerMessagesAsync(std::int64_t worker_id) {
-  return core_->RunSteps(queue::WorkerRelease(worker_id), &queue::WorkerRelease::released);
+  using queue::WorkerRelease;
+  return core_->RunSteps(WorkerRelease(worker_id, WorkerRelease::IfUnknown::kThrow),
+                         &WorkerRelease::released);
 }
 std::int64_t Admin::ReleaseWorkerMessages(std::int64_t worker_id) {
   return ReleaseWorkerMessagesAsync(worker_id).Get();

@@ -90,6 +90,7 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
 }
 
 bool WorkerRelease::Step(driver::Connection& connection) {
+  if (std::exchange(must_check_, false)) GetWorker(connection, worker_id_);
   std::vector<Slice> slices;
   connection.Run(Statement::kSlicesOfWorker, {worker_id_, last_slice_, kStep},
                  [&](const driver::Row& row) {

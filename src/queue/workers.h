@@ -32,7 +32,11 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
 // Makes what a worker holds visible at once, some at a time.
 class WorkerRelease {
  public:
-  explicit WorkerRelease(std::int64_t worker_id) : worker_id_(worker_id) {}
+  // What a worker without a row, such as one that was purged, is.
+  enum class IfUnknown : std::uint8_t { kRelease, kThrow };
+
+  explicit WorkerRelease(std::int64_t worker_id, IfUnknown if_unknown = IfUnknown::kRelease)
+      : worker_id_(worker_id), must_check_(if_unknown == IfUnknown::kThrow) {}
 
   // Answers whether there is more to do.
   bool Step(driver::Connection& connection);
@@ -40,6 +44,7 @@ class WorkerRelease {
 
  private:
   std::int64_t worker_id_;
+  bool must_check_;
   std::int64_t last_slice_ = 0;
   std::int64_t released_ = 0;
 };
