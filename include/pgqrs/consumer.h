@@ -30,6 +30,7 @@ class ConsumerCore;
 class Consumer {
  public:
   Consumer(Consumer&&) noexcept;
+  // Closes what was here before.
   Consumer& operator=(Consumer&&) noexcept;
   // Closes it, as Close does, without throwing.
   ~Consumer();

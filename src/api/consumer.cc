@@ -40,7 +40,11 @@ using internal::TargetsOf;
 
 Consumer::Consumer(std::shared_ptr<internal::ConsumerCore> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
-Consumer& Consumer::operator=(Consumer&&) noexcept = default;
+Consumer& Consumer::operator=(Consumer&& other) noexcept {
+  // What was here before is closed at the end, by the destructor of `before`.
+  const Consumer before(std::exchange(core_, std::move(other.core_)));
+  return *this;
+}
 
 Consumer::~Consumer() {
   if (!core_) return;
