@@ -74,9 +74,8 @@ void SqliteConnection::Configure(Role role) {
   ExecuteSqlite(database, "PRAGMA cache_size=-16384", "setting the cache size");
   if (role == Role::kReader) {
     ExecuteSqlite(database, "PRAGMA query_only=ON", "opening a reader");
-    return;
   }
-  begin_ = PrepareSqlite(database, "BEGIN IMMEDIATE", "BEGIN");
+  begin_ = PrepareSqlite(database, role == Role::kReader ? "BEGIN" : "BEGIN IMMEDIATE", "BEGIN");
   commit_ = PrepareSqlite(database, "COMMIT", "COMMIT");
 }
 
