@@ -31,9 +31,9 @@ class ConsumerCore;
 class Consumer {
  public:
   Consumer(Consumer&&) noexcept;
+  // Closes what was here before.
   Consumer& operator=(Consumer&&) noexcept;
-  // Closes it, as CloseAsync does, without throwing or waiting. Requests that are made later come
-  // behind it.
+  // Closes it, as Close does, without throwing.
   ~Consumer();
 
   std::int64_t worker_id() const;
@@ -81,7 +81,8 @@ class Consumer {
   void SetStatus(WorkerStatus status);
   Future<void> SetStatusAsync(WorkerStatus status);
 
-  // Gives back what the worker holds and leaves it Stopped. Later calls, of Close too, throw.
+  // Gives back what the worker holds and leaves it Stopped. Later calls throw, but
+  // for Close itself, which does nothing then.
   void Close();
   Future<void> CloseAsync();
 

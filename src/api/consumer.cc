@@ -26,9 +26,12 @@ const std::shared_ptr<QueueCore>& ConsumerCore::queue() const {
 }
 
 Future<void> ConsumerCore::Close() {
-  queue_->store().CheckUsable();
-  if (closed_.exchange(true)) throw Error("the consumer is closed");
-  return queue_->store().Retire(worker_);
+  auto& store = queue_->store();
+  store.CheckUsable();
+  if (!closed_.exchange(true)) return store.Retire(worker_);
+  auto nothing = std::make_shared<FutureState<void>>(nullptr);
+  nothing->Set();
+  return Future<void>(std::move(nothing));
 }
 
 }  // namespace internal
@@ -59,19 +62,22 @@ auto Settle(const internal::ConsumerCore& consumer, std::span<const std::int64_t
 Consumer::Consumer(std::shared_ptr<internal::ConsumerCore> core) : core_(std::move(core)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&& other) noexcept {
+  // What was here before is closed at the end, by the destructor of `moved`.
   Consumer moved(std::move(other));
   std::swap(core_, moved.core_);
   return *this;
 }
 
-// Does not wait: it may run on a thread of the engine, where a future is dropped that has a
-// consumer. What the caller asks for next comes behind it all the same.
 Consumer::~Consumer() {
-  if (!core_ || core_->is_closed()) return;
+  if (!core_) return;
   try {
-    core_->Close();
+    auto closed = core_->Close();
+    // Where a future is dropped that has a consumer, this runs in the midst of a completion, which
+    // must not wait for the next one.
+    if (!engine::Engine::IsCompleting()) closed.Get();
   } catch (const std::exception&) {
-    // In a forked child there is nothing to close.
+    // The store is closed, and has retired the worker already; or the database is gone, and the
+    // leases end by themselves; or this is a forked child, where there is nothing to close.
     return;
   }
 }

@@ -22,9 +22,8 @@ class ConsumerCore {
 
   const std::shared_ptr<queue::Worker>& worker() const { return worker_; }
 
-  // Gives back what the worker holds and leaves it Stopped.
+  // Gives back what the worker holds and leaves it Stopped. Does nothing the second time.
   Future<void> Close();
-  bool is_closed() const { return closed_; }
 
  private:
   void CheckOpen() const;

@@ -65,8 +65,8 @@ class Connection {
  public:
   virtual ~Connection() = default;
 
-  // A transaction. That of a writer may write, and Begin waits for its turn, up to
-  // Config::connection_timeout; that of a reader sees one state of the database throughout.
+  // A transaction: on a writer one that may write, for which Begin waits its turn, up to
+  // Config::connection_timeout; on a reader one that sees the database as it was at one moment.
   virtual void Begin() = 0;
   virtual void Commit() = 0;
   virtual void Rollback() noexcept = 0;

@@ -21,6 +21,20 @@ std::uint64_t MicrosSince(SteadyClock::time_point start) {
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - start).count());
 }
 
+thread_local bool is_completing = false;
+
+// Marks the thread as one that completes requests.
+class Completing {
+ public:
+  Completing() { is_completing = true; }
+  Completing(const Completing&) = delete;
+  Completing& operator=(const Completing&) = delete;
+  ~Completing() { is_completing = was_completing_; }
+
+ private:
+  const bool was_completing_ = is_completing;
+};
+
 std::vector<RequestPtr> Single(RequestPtr request) {
   std::vector<RequestPtr> requests;
   requests.push_back(std::move(request));
@@ -108,6 +122,8 @@ void Engine::Read(Readers::Task task) {
   };
   Submit(std::move(job));
 }
+
+bool Engine::IsCompleting() { return is_completing; }
 
 void Engine::RunLane() {
   for (auto work = intake_.Next(); !work.closed; work = intake_.Next()) {
@@ -212,6 +228,7 @@ void Engine::Finish(std::vector<RequestPtr> group) {
       Stats::Add(metrics.request_latency, MicrosSince(request->submitted_at));
     }
   });
+  const Completing completing;
   for (auto& request : group) {
     --pending_;
     if (request->kind == Request::Kind::kDequeue && !request->error) {

@@ -70,6 +70,9 @@ class Engine {
   // Makes an error of the driver one of the public interface; others stay as they are.
   std::exception_ptr PublicError(const std::exception_ptr& error) const;
 
+  // Whether this thread is just completing requests, of whatever engine: it must not wait for one.
+  static bool IsCompleting();
+
   Timer& timer() { return timer_; }
   CallbackThread& callbacks() { return callbacks_; }
   EngineMetrics Metrics() const;

@@ -28,17 +28,22 @@ void Readers::Run() {
     const auto task = std::move(tasks_.front());
     tasks_.pop_front();
     lock.unlock();
-    std::exception_ptr error;
-    try {
-      if (!connection) connection = database_.OpenReader();
-      connection->Begin();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    task(error ? nullptr : connection.get(), error);
-    if (!error) connection->Rollback();
+    RunTask(task, connection);
     lock.lock();
   }
+}
+
+// In a transaction, so that all statements of the task see the same moment.
+void Readers::RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection) {
+  try {
+    if (!connection) connection = database_.OpenReader();
+    connection->Begin();
+  } catch (...) {
+    task(nullptr, std::current_exception());
+    return;
+  }
+  task(connection.get(), nullptr);
+  connection->Rollback();
 }
 
 void Readers::Close() {

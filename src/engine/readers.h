@@ -17,7 +17,7 @@ namespace pgqrs::engine {
 // Threads with connections that read beside the lane. They start as they are needed.
 class Readers {
  public:
-  // `task` gets a connection with an open transaction, or the error why there is none.
+  // `task` gets a connection that is in a transaction, or the error why there is none.
   using Task = std::function<void(driver::Connection*, std::exception_ptr)>;
 
   Readers(driver::Database& database, std::size_t max_threads)
@@ -34,6 +34,7 @@ class Readers {
 
  private:
   void Run();
+  void RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection);
 
   driver::Database& database_;
   const std::size_t max_threads_;

@@ -24,6 +24,16 @@ std::vector<ArchiveRow> ReadRows(driver::Connection& connection, Statement list,
   return rows;
 }
 
+std::vector<ArchiveRow> RowsOfBatch(driver::Connection& connection, std::int64_t queue_id,
+                                    std::int64_t batch_id) {
+  std::vector<ArchiveRow> rows;
+  connection.Run(Statement::kArchiveOfBatch, {queue_id, batch_id}, [&](const driver::Row& row) {
+    rows.push_back(ReadArchiveRow(row));
+    return true;
+  });
+  return rows;
+}
+
 void Replay(driver::Connection& connection, const ArchiveRow& row, Mask part) {
   ShrinkArchiveRow(connection, row, part);
   auto slices = LoadBatchSlices(connection, row.batch_id);
@@ -48,12 +58,7 @@ bool ReplayDeadLetter(driver::Connection& connection, std::int64_t queue_id,
                       std::int64_t message_id) {
   if (message_id <= 0) return false;
   const Mask bit = BitOf(message_id);
-  std::vector<ArchiveRow> rows;
-  connection.Run(Statement::kArchiveOfBatch, {queue_id, BatchOf(message_id)},
-                 [&](const driver::Row& row) {
-                   rows.push_back(ReadArchiveRow(row));
-                   return true;
-                 });
+  const auto rows = RowsOfBatch(connection, queue_id, BatchOf(message_id));
   const auto row = std::find_if(rows.begin(), rows.end(), [bit](const ArchiveRow& candidate) {
     return candidate.dead && (candidate.mask & bit) != 0;
   });
@@ -94,7 +99,7 @@ bool Retention::FindCut(driver::Connection& connection) {
                    return left_to_keep_ > 0;
                  });
   if (left_to_keep_ <= 0) {
-    cut_messages_ = -left_to_keep_;
+    CutBatch(connection, static_cast<int>(-left_to_keep_));
     is_cut_known_ = true;
     return true;
   }
@@ -103,6 +108,15 @@ bool Retention::FindCut(driver::Connection& connection) {
   is_cut_known_ = true;
   cut_batch_ = 0;
   return policy_.max_age.has_value();
+}
+
+// The first n finished messages of the batch at the cut go, in whatever rows they lie.
+void Retention::CutBatch(driver::Connection& connection, int n) {
+  Mask finished = 0;
+  for (const auto& row : RowsOfBatch(connection, queue_id_, cut_batch_)) {
+    if (!row.dead) finished |= row.mask;
+  }
+  cut_messages_ = LowestBits(finished, n);
 }
 
 bool Retention::RemoveSome(driver::Connection& connection) {
@@ -115,8 +129,7 @@ bool Retention::RemoveSome(driver::Connection& connection) {
     if (row.archived_at < oldest || (policy_.max_count && row.batch_id < cut_batch_)) {
       part = row.mask;
     } else if (policy_.max_count && row.batch_id == cut_batch_) {
-      part = LowestBits(row.mask, static_cast<int>(cut_messages_));
-      cut_messages_ -= Count(part);
+      part = row.mask & cut_messages_;
     }
     if (part == 0) continue;
     Remove(connection, row, part);

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "driver/driver.h"
+#include "queue/slice.h"
 
 namespace pgqrs::queue {
 
@@ -46,17 +47,18 @@ class Retention {
 
  private:
   bool FindCut(driver::Connection& connection);
+  void CutBatch(driver::Connection& connection, int n);
   bool RemoveSome(driver::Connection& connection);
 
   std::int64_t queue_id_;
   RetentionPolicy policy_;
   std::int64_t removed_ = 0;
 
-  // By number: all of the batches below the cut goes, and the first messages of the batch at it.
+  // By number: all of the batches below the cut goes, and some messages of the batch at it.
   std::int64_t left_to_keep_;
   bool is_cut_known_;
   std::int64_t cut_batch_ = std::numeric_limits<std::int64_t>::max();
-  std::int64_t cut_messages_ = 0;
+  Mask cut_messages_ = 0;
 
   std::int64_t next_batch_ = 0;
 };

@@ -90,9 +90,9 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
 void WorkerRelease::Begin(driver::Connection& connection) {
   // What is visible already, because its lease ran out, need not be given back.
   const auto now = ToMicros(connection.Now());
-  const auto only = GetWorker(connection, worker_id_).queue_id;
+  if (!worker_queue_) worker_queue_ = GetWorker(connection, worker_id_).queue_id;
   walk_.emplace();
-  if (only) {
+  if (const auto& only = *worker_queue_) {
     walk_->Add(*only, now);
   } else {
     for (const auto& queue : ListQueues(connection)) walk_->Add(queue.id, now);
@@ -116,7 +116,7 @@ bool WorkerRelease::Step(driver::Connection& connection) {
 
 bool WorkerRetirement::Step(driver::Connection& connection) {
   if (worker_->id == 0) return false;  // It never asked for anything.
-  if (!release_) release_.emplace(worker_->id);
+  if (!release_) release_.emplace(*worker_);
   if (worker_->held != 0 && release_->Step(connection)) return true;
   StoreStatus(connection, worker_->id, WorkerStatus::kStopped);
   return false;

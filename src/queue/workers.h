@@ -35,9 +35,13 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
 // the worker's queue, or in every queue: no index by worker burdens each dequeue and ack for this.
 class WorkerRelease {
  public:
+  // A worker in the table; Step throws WorkerNotFoundError where there is none.
   explicit WorkerRelease(std::int64_t worker_id) : worker_id_(worker_id) {}
+  // A worker of this process, whether its row is still there or not.
+  explicit WorkerRelease(const Worker& worker)
+      : worker_id_(worker.id), worker_queue_(worker.queue_id) {}
 
-  // Answers whether there is more to do. Throws WorkerNotFoundError.
+  // Answers whether there is more to do.
   bool Step(driver::Connection& connection);
   std::int64_t released() const { return released_; }
 
@@ -45,6 +49,7 @@ class WorkerRelease {
   void Begin(driver::Connection& connection);
 
   std::int64_t worker_id_;
+  std::optional<std::optional<std::int64_t>> worker_queue_;  // Nothing while that is not known.
   std::optional<SliceWalk> walk_;
   std::int64_t released_ = 0;
 };

@@ -1,0 +1,231 @@
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "conformance/conformance_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class Workers : public ConformanceTest {
+ protected:
+  Workers() {
+    // The heartbeats of these tests come from them.
+    config().heartbeat_interval = hours(1);
+  }
+};
+PGQRS_ON_EVERY_BACKEND(Workers);
+
+using Path = std::vector<WorkerStatus>;
+
+constexpr auto kAll =
+    std::to_array({WorkerStatus::kReady, WorkerStatus::kPolling, WorkerStatus::kSuspended,
+                   WorkerStatus::kInterrupted, WorkerStatus::kStopped});
+
+// How a fresh worker gets to a state.
+Path PathTo(WorkerStatus status) {
+  switch (status) {
+    case WorkerStatus::kReady:
+      return {};
+    case WorkerStatus::kPolling:
+      return {WorkerStatus::kPolling};
+    case WorkerStatus::kSuspended:
+      return {WorkerStatus::kSuspended};
+    case WorkerStatus::kInterrupted:
+      return {WorkerStatus::kPolling, WorkerStatus::kInterrupted};
+    case WorkerStatus::kStopped:
+      return {WorkerStatus::kSuspended, WorkerStatus::kStopped};
+  }
+  return {};
+}
+
+bool IsAllowed(WorkerStatus from, WorkerStatus to) {
+  switch (from) {
+    case WorkerStatus::kReady:
+      return to == WorkerStatus::kPolling || to == WorkerStatus::kSuspended;
+    case WorkerStatus::kPolling:
+      return to == WorkerStatus::kReady || to == WorkerStatus::kInterrupted;
+    case WorkerStatus::kInterrupted:
+      return to == WorkerStatus::kSuspended;
+    case WorkerStatus::kSuspended:
+      return to == WorkerStatus::kReady || to == WorkerStatus::kStopped;
+    case WorkerStatus::kStopped:
+      return false;
+  }
+  return false;
+}
+
+TEST_P(Workers, EveryTransitionThatIsNotAllowedIsRefusedAndTheStateStays) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  for (const auto from : kAll) {
+    for (const auto to : kAll) {
+      const auto tried = std::string(ToString(from)) + " to " + std::string(ToString(to));
+      auto consumer = queue.NewConsumer();
+      for (const auto step : PathTo(from)) consumer.SetStatus(step);
+      if (IsAllowed(from, to)) {
+        consumer.SetStatus(to);
+        EXPECT_EQ(consumer.Status(), to) << tried;
+      } else {
+        EXPECT_THAT(MessageOf<StateTransitionError>([&] { consumer.SetStatus(to); }),
+                    HasSubstr("from " + tried));
+        EXPECT_EQ(consumer.Status(), from) << tried;
+      }
+    }
+  }
+}
+
+TEST_P(Workers, AConsumerIsAWorkerWithANameAQueueAndTimes) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer("reader");
+  const auto worker = store.Admin().Worker(consumer.worker_id());
+  EXPECT_EQ(worker.id, consumer.worker_id());
+  EXPECT_EQ(worker.name, "reader");
+  EXPECT_EQ(worker.status, WorkerStatus::kReady);
+  EXPECT_EQ(worker.queue_id, queue.id());
+  EXPECT_EQ(worker.started_at, clock().Now());
+  EXPECT_EQ(worker.heartbeat_at, clock().Now());
+}
+
+TEST_P(Workers, AWorkerWithoutANameGetsOne) {
+  auto store = Open();
+  auto consumer = store.Queue("jobs").NewConsumer();
+  EXPECT_THAT(store.Admin().Worker(consumer.worker_id()).name, HasSubstr("jobs"));
+}
+
+TEST_P(Workers, ANameThatCannotBeStoredIsRefused) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  EXPECT_THAT(MessageOf<ValidationError>([&] { queue.NewConsumer("\xff"); }),
+              HasSubstr("worker name"));
+  EXPECT_THAT(MessageOf<ValidationError>([&] { queue.NewConsumer(std::string(256, 'x')); }),
+              HasSubstr("worker name"));
+  EXPECT_EQ(store.Admin().Workers().size(), 0U);
+}
+
+TEST_P(Workers, TheStoreIsAWorkerOfNoQueueFromItsFirstEnqueueOn) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  EXPECT_EQ(store.worker_id(), 0);
+  EXPECT_THAT(store.Admin().Workers(), IsEmpty());
+  queue.Enqueue("x");
+  EXPECT_NE(store.worker_id(), 0);
+  const auto workers = store.Admin().Workers();
+  ASSERT_EQ(workers.size(), 1U);
+  EXPECT_EQ(workers[0].id, store.worker_id());
+  EXPECT_EQ(workers[0].queue_id, std::nullopt);
+  EXPECT_THAT(workers[0].name, Not(IsEmpty()));
+}
+
+TEST_P(Workers, AnUnknownWorkerIsAnError) {
+  auto store = Open();
+  EXPECT_THAT(MessageOf<WorkerNotFoundError>([&] { store.Admin().Worker(17); }),
+              HasSubstr("worker 17"));
+  EXPECT_THAT(MessageOf<WorkerNotFoundError>([&] { store.Admin().ReleaseWorkerMessages(17); }),
+              HasSubstr("worker 17"));
+}
+
+TEST_P(Workers, AWorkerIsStaleWhenItsHeartbeatIsOlderThanTheTimeout) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto old = queue.NewConsumer("old");
+  Advance(minutes(1));
+  auto fresh = queue.NewConsumer("fresh");
+  auto admin = store.Admin();
+  EXPECT_THAT(admin.StaleWorkers(minutes(1)), IsEmpty()) << "exactly as old is not older";
+  Advance(seconds(1));
+  const auto stale = admin.StaleWorkers(minutes(1));
+  ASSERT_EQ(stale.size(), 1U);
+  EXPECT_EQ(stale[0].id, old.worker_id());
+  EXPECT_EQ(admin.StaleWorkers(Duration::zero()).size(), 2U);
+  EXPECT_THROW(admin.StaleWorkers(seconds(-1)), ValidationError);
+  EXPECT_THROW(admin.PurgeStaleWorkers(seconds(-1)), ValidationError);
+}
+
+TEST_P(Workers, AStoppedWorkerIsNotStale) {
+  auto store = Open();
+  auto consumer = store.Queue("jobs").NewConsumer();
+  consumer.Close();
+  Advance(hours(1));
+  EXPECT_THAT(store.Admin().StaleWorkers(seconds(1)), IsEmpty());
+  EXPECT_EQ(store.Admin().PurgeStaleWorkers(seconds(1)), 0);
+  EXPECT_EQ(store.Admin().Workers().size(), 1U);
+}
+
+TEST_P(Workers, PurgingStaleWorkersReleasesWhatTheyHoldAndKeepsTheirReads) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto stale = queue.NewConsumer("stale");
+  auto other_stale = queue.NewConsumer("stale too");
+  const std::vector<Json> payloads(100, "x");
+  queue.EnqueueBatch(payloads);
+  auto held = stale.DequeueBatch(60, hours(10));
+  ASSERT_EQ(held.size(), 60U);
+  Advance(minutes(5));
+  auto live = queue.NewConsumer("live");
+  const auto kept = live.DequeueBatch(10, hours(10));
+  ASSERT_EQ(kept.size(), 10U);
+
+  EXPECT_EQ(store.Admin().PurgeStaleWorkers(minutes(4)), 3) << "the store's own is stale as well";
+  EXPECT_EQ(queue.Metrics().waiting, 90);
+  EXPECT_EQ(queue.Metrics().leased, 10);
+  EXPECT_THROW(store.Admin().Worker(stale.worker_id()), WorkerNotFoundError);
+  EXPECT_FALSE(held.front().Ack());
+  EXPECT_EQ(store.FindMessage(held.front().id())->read_count, 1);
+  EXPECT_TRUE(live.Ack(kept.front().id()));
+  store.Admin().Verify();
+}
+
+TEST_P(Workers, TheMessagesOfOneWorkerCanBeReleasedWithoutItsDoing) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto one = queue.NewConsumer("one");
+  auto two = queue.NewConsumer("two");
+  const std::vector<Json> payloads(1500, "x");
+  queue.EnqueueBatch(payloads);
+  ASSERT_EQ(one.DequeueBatch(1000).size(), 1000U);
+  ASSERT_EQ(two.DequeueBatch(500).size(), 500U);
+  EXPECT_EQ(store.Admin().ReleaseWorkerMessages(one.worker_id()), 1000);
+  EXPECT_EQ(store.Admin().ReleaseWorkerMessages(one.worker_id()), 0);
+  EXPECT_EQ(queue.Metrics().waiting, 1000);
+  EXPECT_EQ(queue.Metrics().leased, 500);
+}
+
+TEST_P(Workers, AStoreRenewsTheHeartbeatsOfItsWorkers) {
+  config().heartbeat_interval = milliseconds(100);
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("x");
+  auto consumer = queue.NewConsumer();
+  Advance(hours(1));
+  const auto now = clock().Now();
+  const auto deadline = std::chrono::steady_clock::now() + minutes(1);
+  const auto has_beaten = [&] {
+    return store.Admin().StaleWorkers(seconds(1)).empty() ||
+           std::chrono::steady_clock::now() > deadline;
+  };
+  while (!has_beaten()) std::this_thread::sleep_for(milliseconds(5));
+  EXPECT_EQ(store.Admin().Worker(consumer.worker_id()).heartbeat_at, now);
+  EXPECT_EQ(store.Admin().Worker(store.worker_id()).heartbeat_at, now);
+}
+
+TEST_P(Workers, TheNamesOfStatesAreThoseOfTheManual) {
+  std::vector<std::string_view> names;
+  for (const auto status : kAll) names.push_back(ToString(status));
+  EXPECT_THAT(names, ElementsAre("Ready", "Polling", "Suspended", "Interrupted", "Stopped"));
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
