@@ -36,8 +36,9 @@ std::string HostName() {
   return name;
 }
 
-// Finds or makes the schema. Another process may be doing the same.
-void PrepareSchema(driver::Connection& connection, const driver::Database& database,
+// Finds or makes the schema; answers whether it was made or upgraded here. Another process may be
+// doing the same.
+bool PrepareSchema(driver::Connection& connection, const driver::Database& database,
                    const Config& config) {
   const auto dialect = database.dialect();
   const auto state = queue::InspectSchema(connection, dialect);
@@ -61,9 +62,11 @@ void PrepareSchema(driver::Connection& connection, const driver::Database& datab
   try {
     connection.PrepareAll();
   } catch (const driver::Failure& failure) {
+    if (failure.fault() != driver::Fault::kStatement) throw;
     throw SchemaError(std::string("a table of ours has another shape: ") + failure.what() +
                       "; nothing was touched");
   }
+  return state != queue::SchemaState::kCurrent;
 }
 
 }  // namespace
@@ -72,14 +75,18 @@ std::shared_ptr<StoreCore> StoreCore::Open(const Config& config) {
   CheckConfig(config);
   auto database = driver::MakeDatabase(config);
   auto writer = database->OpenWriter();
+  bool is_new_schema = false;
   bool has_closed_queues = false;
   try {
-    PrepareSchema(*writer, *database, config);
+    is_new_schema = PrepareSchema(*writer, *database, config);
     has_closed_queues = queue::ClosedQueueRemoval::IsNeeded(*writer);
   } catch (const driver::Failure& failure) {
     throw PgqrsConnectionError(std::string("cannot open the database: ") + failure.what());
   }
   auto core = std::make_shared<StoreCore>(config, std::move(database), std::move(writer));
+  const std::array fields = {LogField{"dialect", core->dialect_}};
+  if (is_new_schema) core->engine_.Log(LogLevel::kInfo, "the schema was installed", fields);
+  core->engine_.Log(LogLevel::kDebug, "the store is open", fields);
   if (has_closed_queues) core->FinishDeletions();
   return core;
 }
@@ -101,6 +108,7 @@ void StoreCore::FinishDeletions() {
   struct RemovalJob final : queue::JobRequest {
     void Complete() override {}  // An error was logged, and the next opening tries again.
   };
+  engine_.Log(LogLevel::kInfo, "the deletion of a queue was interrupted; it goes on");
   auto job = std::make_unique<RemovalJob>();
   job->step = [removal = queue::ClosedQueueRemoval()](driver::Connection& connection) mutable {
     return removal.Step(connection);
@@ -183,6 +191,7 @@ void StoreCore::Close() {
     }
   }
   engine_.Close();
+  engine_.Log(LogLevel::kDebug, "the store is closed");
 }
 
 }  // namespace pgqrs::internal

@@ -165,6 +165,9 @@ void Engine::TryGroup(std::span<Request* const> requests) {
   } catch (const driver::Failure& failure) {
     if (requests.size() > 1 && IsWorthRunningAlone(failure)) {
       stats_.Update([](EngineMetrics& metrics) { ++metrics.retried_groups; });
+      const std::array fields = {LogField{"requests", std::to_string(requests.size())},
+                                 LogField{"error", failure.what()}};
+      Log(LogLevel::kWarning, "a group failed; its requests are run one by one", fields);
       for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
       return;
     }
