@@ -116,6 +116,13 @@ std::vector<DequeueStep::Found> DequeueStep::Find(const Deal& deal, int priority
         found.push_back({std::move(slice), row.Int(11), row.Int(12), std::string(row.Text(13))});
         return true;
       });
+  if (std::ssize(found) == limit) {
+    // Many slices of exhausted messages came first, and the limit may have cut the last run. It is
+    // left for the next look, which finds it whole.
+    std::erase_if(found, [last = found.back().slice](const Found& other) {
+      return InOneRun(last, other.slice);
+    });
+  }
   return found;
 }
 
