@@ -24,7 +24,8 @@ bool IsContinuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0
 std::string Shown(std::string_view key) {
   constexpr std::size_t kLongest = 64;
   std::size_t end = std::min(key.size(), kLongest);
-  while (end < key.size() && IsContinuation(key[end])) --end;  // Not in the middle of a character.
+  // Not in the middle of a character.
+  while (end > 0 && end < key.size() && IsContinuation(key[end])) --end;
   const auto shown = QuoteJson(key.substr(0, end)).value_or("\"?\"");
   return end == key.size() ? shown : shown.substr(0, shown.size() - 1) + "…\"";
 }
