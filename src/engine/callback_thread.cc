@@ -13,22 +13,22 @@ void CallbackThread::Post(std::function<void()> callback) {
   state_->changed.notify_one();
 }
 
-bool CallbackThread::RunWaiting(State& state) {
-  std::vector<std::function<void()>> callbacks;
+// One at a time, so that a callback which closes the thread finds all that are left.
+bool CallbackThread::RunNext(State& state) {
+  std::function<void()> callback;
   {
     std::unique_lock lock(state.mutex);
     state.changed.wait(lock, [&] { return !state.waiting.empty() || state.closed; });
-    callbacks.swap(state.waiting);
+    if (state.waiting.empty()) return false;
+    callback = std::move(state.waiting.front());
+    state.waiting.pop_front();
   }
-  for (auto& callback : callbacks) {
-    callback();
-    callback = nullptr;  // What it holds may be the last reference to a store.
-  }
-  return !callbacks.empty();
+  callback();
+  return true;  // What the callback holds goes now; it may be the last reference to a store.
 }
 
 void CallbackThread::RunAll(State& state) {
-  while (RunWaiting(state)) {
+  while (RunNext(state)) {
   }
 }
 

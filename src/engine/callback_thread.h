@@ -4,11 +4,11 @@
 #include <pgqrs/future.h>
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace pgqrs::engine {
 
@@ -34,12 +34,13 @@ class CallbackThread final : public internal::Executor {
   struct State {
     std::mutex mutex;
     std::condition_variable changed;
-    std::vector<std::function<void()>> waiting;
+    std::deque<std::function<void()>> waiting;
     bool closed = false;
   };
 
   static void RunAll(State& state);
-  static bool RunWaiting(State& state);
+  // Waits for a callback and runs it. Answers false once closed and done.
+  static bool RunNext(State& state);
 
   std::shared_ptr<State> state_ = std::make_shared<State>();
   std::thread thread_;

@@ -1,0 +1,73 @@
+#include "engine/waiters.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "unit/requests.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using engine::Waiters;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class WaitersTest : public ::testing::Test {
+ protected:
+  std::uint64_t Park(int number, std::int64_t queue_id,
+                     std::shared_ptr<queue::Worker> worker = nullptr) {
+    auto request = NewDequeue(number);
+    auto ref = std::make_shared<queue::QueueRef>();
+    ref->id = queue_id;
+    request->queue = std::move(ref);
+    request->worker = std::move(worker);
+    return waiters_.Park(std::move(request));
+  }
+
+  Waiters waiters_;
+};
+
+TEST_F(WaitersTest, TakeQueueGivesThoseOfTheQueueInTheirOrder) {
+  Park(1, 7);
+  Park(2, 8);
+  Park(3, 7);
+  EXPECT_THAT(NumbersOf(waiters_.TakeQueue(7)), ElementsAre(1, 3));
+  EXPECT_THAT(waiters_.TakeQueue(7), IsEmpty());
+  EXPECT_EQ(waiters_.size(), 1U);
+}
+
+TEST_F(WaitersTest, TakeTicketGivesThatOneAlone) {
+  Park(1, 7);
+  const auto ticket = Park(2, 7);
+  EXPECT_THAT(NumbersOf(waiters_.TakeTicket(ticket)), ElementsAre(2));
+  EXPECT_THAT(waiters_.TakeTicket(ticket), IsEmpty());
+}
+
+TEST_F(WaitersTest, ATicketIsNotThatOfALaterRequest) {
+  const auto ticket = Park(1, 7);
+  waiters_.TakeAll();
+  Park(2, 7);
+  EXPECT_THAT(waiters_.TakeTicket(ticket), IsEmpty());
+}
+
+TEST_F(WaitersTest, TakeWorkerGivesThoseOfTheWorker) {
+  const auto worker = std::make_shared<queue::Worker>();
+  Park(1, 7, worker);
+  Park(2, 7, std::make_shared<queue::Worker>());
+  Park(3, 8, worker);
+  EXPECT_THAT(NumbersOf(waiters_.TakeWorker(worker.get())), ElementsAre(1, 3));
+  EXPECT_EQ(waiters_.size(), 1U);
+}
+
+TEST_F(WaitersTest, TakeAllGivesEverything) {
+  Park(1, 7);
+  Park(2, 8);
+  EXPECT_THAT(NumbersOf(waiters_.TakeAll()), ElementsAre(1, 2));
+  EXPECT_EQ(waiters_.size(), 0U);
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
