@@ -25,7 +25,7 @@ bool Push(Intake& intake, engine::RequestPtr request) {
   return intake.Push(requests);
 }
 
-std::vector<int> PopNumbers(Intake& intake) { return NumbersOf(intake.PopGroup()); }
+std::vector<int> PopNumbers(Intake& intake) { return NumbersOf(intake.Next().group); }
 
 TEST(Intake, AGroupIsEverythingThatWaitsInItsOrder) {
   Intake intake(kMany, kMany);
@@ -95,7 +95,7 @@ void ExpectTheNextCallerWaits(Intake& intake, int waiting) {
   for (int i = 0; i < 100; ++i) std::this_thread::yield();
   EXPECT_FALSE(is_in);
   EXPECT_EQ(intake.size(), static_cast<std::size_t>(waiting));
-  EXPECT_EQ(intake.PopGroup().size(), static_cast<std::size_t>(waiting));
+  EXPECT_EQ(intake.Next().group.size(), static_cast<std::size_t>(waiting));
   EXPECT_THAT(PopNumbers(intake), ElementsAre(99));
   caller.join();
 }
@@ -130,12 +130,14 @@ TEST(Intake, OnceClosedItGivesWhatItHasAndTakesNothing) {
   EXPECT_FALSE(intake.PushNow(late));
   EXPECT_THAT(NumbersOf(late), ElementsAre(2)) << "the caller keeps what was refused";
   EXPECT_THAT(PopNumbers(intake), ElementsAre(1));
-  EXPECT_THAT(intake.PopGroup(), IsEmpty());
+  const auto end = intake.Next();
+  EXPECT_TRUE(end.closed);
+  EXPECT_THAT(end.group, IsEmpty());
 }
 
 TEST(Intake, CloseWakesTheLaneAndCallersThatWait) {
   Intake empty(kMany, kMany);
-  std::thread lane([&] { EXPECT_THAT(empty.PopGroup(), IsEmpty()); });
+  std::thread lane([&] { EXPECT_TRUE(empty.Next().closed); });
   empty.Close();
   lane.join();
 
@@ -145,6 +147,83 @@ TEST(Intake, CloseWakesTheLaneAndCallersThatWait) {
   full.Close();
   caller.join();
   EXPECT_EQ(full.size(), 1U);
+}
+
+TEST(Intake, APokeWakesTheLaneWithoutAGroup) {
+  Intake intake(kMany, kMany);
+  std::thread lane([&] {
+    const auto work = intake.Next();
+    EXPECT_TRUE(work.poked);
+    EXPECT_FALSE(work.closed);
+    EXPECT_THAT(work.group, IsEmpty());
+  });
+  intake.Poke();
+  lane.join();
+}
+
+// A lane whose thread takes the numbers of everything that comes, until the end.
+class LaneThread {
+ public:
+  explicit LaneThread(Intake& intake) : intake_(intake) {}
+  LaneThread(const LaneThread&) = delete;
+  LaneThread& operator=(const LaneThread&) = delete;
+  ~LaneThread() { thread_.join(); }
+
+  // Borrows the lane once its thread has come to rest.
+  void Borrow() {
+    while (!intake_.Borrow()) std::this_thread::yield();
+    is_lent_ = true;
+  }
+  void GiveBack() {
+    is_lent_ = false;
+    intake_.GiveBack();
+  }
+
+  const std::vector<int>& Close() {
+    intake_.Close();
+    while (!done_) std::this_thread::yield();
+    return taken_;
+  }
+
+ private:
+  void Run() {
+    for (auto work = intake_.Next(); !work.closed; work = intake_.Next()) {
+      EXPECT_FALSE(is_lent_);
+      for (const int number : NumbersOf(work.group)) taken_.push_back(number);
+    }
+    EXPECT_FALSE(is_lent_);
+    done_ = true;
+  }
+
+  Intake& intake_;
+  std::atomic<bool> is_lent_{false};
+  std::vector<int> taken_;
+  std::atomic<bool> done_{false};
+  std::thread thread_{[this] { Run(); }};
+};
+
+TEST(Intake, TheLaneIsLentOnlyWhileItIsIdle) {
+  Intake intake(kMany, kMany);
+  EXPECT_FALSE(intake.Borrow()) << "no thread of the lane is at rest";
+  LaneThread lane(intake);
+  lane.Borrow();
+  EXPECT_FALSE(intake.Borrow()) << "it is lent already";
+  EXPECT_TRUE(Push(intake, NewEnqueue(1)));
+  intake.Poke();
+  lane.GiveBack();
+  EXPECT_THAT(lane.Close(), ElementsAre(1));
+  EXPECT_FALSE(intake.Borrow()) << "it is closed";
+}
+
+TEST(Intake, ClosingWaitsForTheReturnOfALaneThatIsLent) {
+  Intake intake(kMany, kMany);
+  LaneThread lane(intake);
+  lane.Borrow();
+  EXPECT_TRUE(Push(intake, NewEnqueue(1)));
+  std::thread closer([&] { EXPECT_THAT(lane.Close(), ElementsAre(1)); });
+  for (int i = 0; i < 100; ++i) std::this_thread::yield();
+  lane.GiveBack();
+  closer.join();
 }
 
 TEST(Intake, NothingIsLostOrChangesPlacesUnderBackPressure) {
