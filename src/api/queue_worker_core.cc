@@ -142,10 +142,18 @@ void QueueWorkerCore::Handle(Message& message) {
     const std::lock_guard lock(mutex_);
     if (outcome.failed) ++counts_.failed;
     // Released by Stop, or lost: there is no lease to settle.
-    if (held_.erase(message.id()) == 0) return;
+    if (!Forget(MessageAccess::Target(message))) return;
     ++unsettled_;
   }
   Settle(message, std::move(outcome));
+}
+
+// A message that lost its lease may be here again under another, which stays.
+bool QueueWorkerCore::Forget(const SettleRequest::Target& target) {
+  const auto held = held_.find(target.message_id);
+  if (held == held_.end() || held->second != target.lease_token) return false;
+  held_.erase(held);
+  return true;
 }
 
 QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message) {
@@ -330,7 +338,7 @@ void QueueWorkerCore::ExtendLeases() {
           const std::lock_guard lock(self->mutex_);
           for (std::size_t i = 0; i < extended.answers.size(); ++i) {
             if (!extended.error && !extended.answers[i]) {
-              self->held_.erase(extended.targets[i].message_id);
+              self->Forget(extended.targets[i]);
             }
           }
           --self->unsettled_;
@@ -353,7 +361,7 @@ void QueueWorkerCore::RequestStop() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(stopping_, true)) return;
     for (const auto& message : line_) {
-      held_.erase(message.id());
+      Forget(MessageAccess::Target(message));
       unseen.push_back(MessageAccess::Target(message));
     }
     line_.clear();

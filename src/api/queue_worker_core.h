@@ -56,6 +56,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void Register();
   void RunHandlers();
   void Handle(Message& message);
+  bool Forget(const SettleRequest::Target& target);
   Outcome CallHandler(Message& message);
   Outcome OutcomeOf(const Message& message, const std::exception& error) const;
   Duration Backoff(int read_count) const;
