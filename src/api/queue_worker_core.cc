@@ -131,21 +131,26 @@ void QueueWorkerCore::RunHandlers() {
     lock.unlock();
     Handle(message);
     lock.lock();
-    --running_;
-    changed_.notify_all();
   }
 }
 
 void QueueWorkerCore::Handle(Message& message) {
   auto outcome = CallHandler(message);
+  bool is_held = false;
   {
     const std::lock_guard lock(mutex_);
+    --running_;
     if (outcome.failed) ++counts_.failed;
-    // Released by Stop, or lost: there is no lease to settle.
-    if (!Forget(MessageAccess::Target(message))) return;
-    ++unsettled_;
+    is_held = Forget(MessageAccess::Target(message));
+    if (is_held) ++unsettled_;
+    changed_.notify_all();
   }
-  Settle(message, std::move(outcome));
+  if (is_held) {
+    Settle(message, std::move(outcome));
+  } else {
+    // Released by Stop, or lost: there is no lease to settle.
+    Feed();
+  }
 }
 
 // A message that lost its lease may be here again under another, which stays.
