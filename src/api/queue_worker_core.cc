@@ -61,12 +61,21 @@ QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::
   if (!handler_) throw ValidationError("handler: is empty");
 }
 
+void QueueWorkerCore::CheckNew() const {
+  if (phase_ != Phase::kNew) throw Error("the worker has been run already");
+}
+
 void QueueWorkerCore::Run() {
+  const auto self = shared_from_this();  // The worker may be destroyed as soon as this has ended.
   {
     const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::kNew) throw Error("the worker has been run already");
+    CheckNew();
     phase_ = Phase::kRunning;
   }
+  RunToEnd();
+}
+
+void QueueWorkerCore::RunToEnd() {
   std::exception_ptr error;
   try {
     Register();
@@ -93,14 +102,15 @@ void QueueWorkerCore::Run() {
 
 void QueueWorkerCore::Start() {
   const std::lock_guard lock(mutex_);
-  if (phase_ != Phase::kNew || runner_.joinable()) throw Error("the worker has been run already");
+  CheckNew();
   runner_ = std::thread([self = shared_from_this()] {
     try {
-      self->Run();
+      self->RunToEnd();
     } catch (const std::exception& error) {
       self->Log(LogLevel::kError, "a worker could not start", error.what());
     }
   });
+  phase_ = Phase::kRunning;
 }
 
 void QueueWorkerCore::Register() {
@@ -403,7 +413,7 @@ bool QueueWorkerCore::Stop(Duration deadline) {
   std::vector<SettleRequest::Target> abandoned;
   {
     std::unique_lock lock(mutex_);
-    if (phase_ == Phase::kNew && !runner_.joinable()) return true;
+    if (phase_ == Phase::kNew) return true;
     const bool finished =
         changed_.wait_for(lock, deadline, [this] { return phase_ == Phase::kFinished; });
     if (finished) return true;

@@ -53,6 +53,8 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
     bool failed = false;
   };
 
+  void CheckNew() const;
+  void RunToEnd();
   void Register();
   void RunHandlers();
   void Handle(Message& message);

@@ -212,6 +212,18 @@ TEST_P(QueueWorkers, AWorkerHasARowWithItsStateAndAHeartbeat) {
   EXPECT_THAT(store.Admin().StaleWorkers(minutes(1)), IsEmpty());
 }
 
+TEST_P(QueueWorkers, AWorkerRunsOnce) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  QueueWorker worker(queue, [](Message&) {});
+  worker.Start();
+  EXPECT_THAT(MessageOf<Error>([&] { worker.Run(); }), HasSubstr("has been run already"));
+  EXPECT_THAT(MessageOf<Error>([&] { worker.Start(); }), HasSubstr("has been run already"));
+  EXPECT_TRUE(worker.Stop());
+  EXPECT_THAT(MessageOf<Error>([&] { worker.Run(); }), HasSubstr("has been run already"));
+  EXPECT_THAT(MessageOf<Error>([&] { worker.Start(); }), HasSubstr("has been run already"));
+}
+
 TEST_P(QueueWorkers, OptionsWithoutMeaningAreRefused) {
   auto store = Open();
   auto queue = store.Queue("jobs");
