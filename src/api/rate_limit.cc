@@ -13,7 +13,7 @@ RateLimit::RateLimit(std::optional<double> per_second, std::optional<int> burst)
       tokens_(burst_) {}
 
 void RateLimit::Take(std::size_t n) {
-  if (!per_second_) return;
+  if (!per_second_ || n == 0) return;
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   const std::chrono::duration<double> passed = now - refilled_at_;
