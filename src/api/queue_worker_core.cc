@@ -85,7 +85,7 @@ void QueueWorkerCore::RunToEnd() {
     }
   } catch (...) {
     error = std::current_exception();
-    RequestStop();
+    StopTaking();
   }
   if (!error) {
     ScheduleExtension();
@@ -115,7 +115,7 @@ void QueueWorkerCore::Start() {
 
 void QueueWorkerCore::Register() {
   auto worker = RegisterWorker(*queue_, options_.name, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->RequestStop();
+    if (const auto self = weak.lock()) self->StopTaking();
   });
   {
     const std::lock_guard lock(mutex_);
@@ -370,6 +370,11 @@ void QueueWorkerCore::ExtendLeases() {
 // ---- The end
 
 void QueueWorkerCore::RequestStop() {
+  store().CheckUsable();
+  StopTaking();
+}
+
+void QueueWorkerCore::StopTaking() {
   std::vector<SettleRequest::Target> unseen;
   std::shared_ptr<queue::Worker> worker;
   {
@@ -399,7 +404,7 @@ void QueueWorkerCore::WaitForRest() {
       changed_.wait(lock);
       continue;
     }
-    // The feed may have begun to wait for a message just after RequestStop had looked.
+    // The feed may have begun to wait for a message just after StopTaking had looked.
     lock.unlock();
     store().engine().CancelWaits(worker_.get());
     lock.lock();

@@ -74,6 +74,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void ScheduleExtension();
   void ExtendLeases();
 
+  void StopTaking();
   void WaitForRest();
   void Retire();
   bool IsAtRest() const;
