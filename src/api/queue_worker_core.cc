@@ -61,12 +61,21 @@ QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::
   if (!handler_) throw ValidationError("handler: is empty");
 }
 
+void QueueWorkerCore::CheckNew() const {
+  if (phase_ != Phase::kNew) throw Error("the worker has been run already");
+}
+
 void QueueWorkerCore::Run() {
+  const auto self = shared_from_this();  // The worker may be destroyed as soon as this has ended.
   {
     const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::kNew) throw Error("the worker has been run already");
+    CheckNew();
     phase_ = Phase::kRunning;
   }
+  RunToEnd();
+}
+
+void QueueWorkerCore::RunToEnd() {
   std::exception_ptr error;
   try {
     Register();
@@ -76,7 +85,7 @@ void QueueWorkerCore::Run() {
     }
   } catch (...) {
     error = std::current_exception();
-    RequestStop();
+    StopTaking();
   }
   if (!error) {
     ScheduleExtension();
@@ -93,14 +102,15 @@ void QueueWorkerCore::Run() {
 
 void QueueWorkerCore::Start() {
   const std::lock_guard lock(mutex_);
-  if (phase_ != Phase::kNew || runner_.joinable()) throw Error("the worker has been run already");
+  CheckNew();
   runner_ = std::thread([self = shared_from_this()] {
     try {
-      self->Run();
+      self->RunToEnd();
     } catch (const std::exception& error) {
       self->Log(LogLevel::kError, "a worker could not start", error.what());
     }
   });
+  phase_ = Phase::kRunning;
 }
 
 void QueueWorkerCore::Register() {
@@ -112,7 +122,7 @@ void QueueWorkerCore::Register() {
       })
       .Get();
   store().AddWorker(worker, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->RequestStop();
+    if (const auto self = weak.lock()) self->StopTaking();
   });
   const std::lock_guard lock(mutex_);
   worker_ = worker;
@@ -131,21 +141,34 @@ void QueueWorkerCore::RunHandlers() {
     lock.unlock();
     Handle(message);
     lock.lock();
-    --running_;
-    changed_.notify_all();
   }
 }
 
 void QueueWorkerCore::Handle(Message& message) {
   auto outcome = CallHandler(message);
+  bool is_held = false;
   {
     const std::lock_guard lock(mutex_);
+    --running_;
     if (outcome.failed) ++counts_.failed;
-    // Released by Stop, or lost: there is no lease to settle.
-    if (held_.erase(message.id()) == 0) return;
-    ++unsettled_;
+    is_held = Forget(MessageAccess::Target(message));
+    if (is_held) ++unsettled_;
+    changed_.notify_all();
   }
-  Settle(message, std::move(outcome));
+  if (is_held) {
+    Settle(message, std::move(outcome));
+  } else {
+    // Released by Stop, or lost: there is no lease to settle.
+    Feed();
+  }
+}
+
+// A message that lost its lease may be here again under another, which stays.
+bool QueueWorkerCore::Forget(const SettleRequest::Target& target) {
+  const auto held = held_.find(target.message_id);
+  if (held == held_.end() || held->second != target.lease_token) return false;
+  held_.erase(held);
+  return true;
 }
 
 QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message) {
@@ -330,7 +353,7 @@ void QueueWorkerCore::ExtendLeases() {
           const std::lock_guard lock(self->mutex_);
           for (std::size_t i = 0; i < extended.answers.size(); ++i) {
             if (!extended.error && !extended.answers[i]) {
-              self->held_.erase(extended.targets[i].message_id);
+              self->Forget(extended.targets[i]);
             }
           }
           --self->unsettled_;
@@ -347,13 +370,18 @@ void QueueWorkerCore::ExtendLeases() {
 // ---- The end
 
 void QueueWorkerCore::RequestStop() {
+  store().CheckUsable();
+  StopTaking();
+}
+
+void QueueWorkerCore::StopTaking() {
   std::vector<SettleRequest::Target> unseen;
   std::shared_ptr<queue::Worker> worker;
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(stopping_, true)) return;
     for (const auto& message : line_) {
-      held_.erase(message.id());
+      Forget(MessageAccess::Target(message));
       unseen.push_back(MessageAccess::Target(message));
     }
     line_.clear();
@@ -376,7 +404,7 @@ void QueueWorkerCore::WaitForRest() {
       changed_.wait(lock);
       continue;
     }
-    // The feed may have begun to wait for a message just after RequestStop had looked.
+    // The feed may have begun to wait for a message just after StopTaking had looked.
     lock.unlock();
     store().engine().CancelWaits(worker_.get());
     lock.lock();
@@ -390,7 +418,7 @@ bool QueueWorkerCore::Stop(Duration deadline) {
   std::vector<SettleRequest::Target> abandoned;
   {
     std::unique_lock lock(mutex_);
-    if (phase_ == Phase::kNew && !runner_.joinable()) return true;
+    if (phase_ == Phase::kNew) return true;
     const bool finished =
         changed_.wait_for(lock, deadline, [this] { return phase_ == Phase::kFinished; });
     if (finished) return true;

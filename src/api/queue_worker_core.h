@@ -53,9 +53,12 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
     bool failed = false;
   };
 
+  void CheckNew() const;
+  void RunToEnd();
   void Register();
   void RunHandlers();
   void Handle(Message& message);
+  bool Forget(const SettleRequest::Target& target);
   Outcome CallHandler(Message& message);
   Outcome OutcomeOf(const Message& message, const std::exception& error) const;
   Duration Backoff(int read_count) const;
@@ -71,6 +74,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void ScheduleExtension();
   void ExtendLeases();
 
+  void StopTaking();
   void WaitForRest();
   void Retire();
   bool IsAtRest() const;

@@ -49,6 +49,7 @@ PgqrsStore::PgqrsStore(std::shared_ptr<internal::StoreHandle> handle)
 
 StoreCore& PgqrsStore::core() const {
   if (!handle_) throw Error("the store was moved from");
+  handle_->core().CheckUsable();
   return handle_->core();
 }
 

@@ -10,8 +10,8 @@
 namespace pgqrs::queue {
 
 // Splits a valid JSON array, which no batch leaves empty, into the texts of its elements, as views
-// into it. It only looks for the commas of the outermost level; what is stored was validated when it
-// came in.
+// into it. It only looks for the commas of the outermost level; what is stored was validated when
+// it came in.
 void SplitPayloads(std::string_view array, std::vector<std::string_view>& elements);
 
 // The array with the elements whose bits are set replaced by null.

@@ -1,0 +1,151 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "conformance/conformance_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+// ThreadSanitizer cannot go on in a child of a process with threads.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kCanFork = false;
+#elif defined(__has_feature)
+constexpr bool kCanFork = !__has_feature(thread_sanitizer);
+#else
+constexpr bool kCanFork = true;
+#endif
+
+class Fork : public ConformanceTest {
+ protected:
+  void SetUp() override {
+    if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  }
+
+  // Runs `child` in a child process. An empty text where it answered true; what went wrong
+  // otherwise. The child has no part in the test but this answer.
+  static std::string InChild(const std::function<bool()>& child) {
+    const pid_t pid = fork();
+    if (pid < 0) return "fork failed";
+    if (pid == 0) {
+      alarm(60);  // A child that hangs must not outlive the test.
+      bool good = false;
+      try {
+        good = child();
+      } catch (const std::exception&) {
+        _exit(2);
+      }
+      _exit(good ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    if (WIFSIGNALED(status)) return "the child was killed by signal " + std::to_string(status);
+    if (WEXITSTATUS(status) == 2) return "the child threw";
+    return WEXITSTATUS(status) == 0 ? "" : "the child answered false";
+  }
+
+  static bool Throws(const std::function<void()>& call) {
+    return MessageOf<Error>(call).find("before fork") != std::string::npos;
+  }
+};
+PGQRS_ON_EVERY_BACKEND(Fork);
+
+TEST_P(Fork, EveryCallThrowsInTheChildAndTheParentIsUnaffected) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto id = queue.Enqueue("x");
+  queue.Enqueue("y");
+  auto message = queue.Dequeue();
+  auto consumer = queue.NewConsumer();
+  auto admin = store.Admin();
+  const std::vector<std::function<void()>> calls = {
+      [&] { store.Queue("jobs"); },
+      [&] { store.ListQueues(); },
+      [&] { store.FindMessage(id); },
+      [&] { store.Ack(id); },
+      [&] { store.DeleteQueue("jobs", true); },
+      [&] { store.EngineMetrics(); },
+      [&] { queue.Enqueue("x"); },
+      [&] { queue.EnqueueAsync("x"); },
+      [&] { queue.Dequeue(); },
+      [&] { queue.DequeueWait(std::chrono::minutes(5)); },
+      [&] { queue.Metrics(); },
+      [&] { queue.NewConsumer(); },
+      [&] { message->Ack(); },
+      [&] { message->ExtendLease(std::chrono::seconds(1)); },
+      [&] { consumer.Dequeue(); },
+      [&] { consumer.Status(); },
+      [&] { consumer.Close(); },
+      [&] { admin.Workers(); },
+      [&] { admin.Verify(); },
+  };
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    EXPECT_EQ(InChild([&] { return Throws(calls[i]); }), "") << "call " << i;
+  }
+  EXPECT_TRUE(message->Ack());
+  EXPECT_TRUE(queue.Dequeue());
+  EXPECT_GT(queue.Enqueue("z"), 0);
+  store.Admin().Verify();
+}
+
+TEST_P(Fork, AWorkerOfTheParentCannotBeUsedInTheChildAndGoesOnInTheParent) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  QueueWorker worker(queue, [](Message&) {});
+  worker.Start();
+  EXPECT_EQ(InChild([&] { return Throws([&] { worker.Stop(); }); }), "");
+  EXPECT_EQ(InChild([&] { return Throws([&] { worker.RequestStop(); }); }), "");
+  const auto id = queue.Enqueue("x");
+  while (store.FindMessage(id)->state != MessageState::kArchived) std::this_thread::yield();
+  EXPECT_TRUE(worker.Stop());
+}
+
+TEST_P(Fork, AWorkerCannotBeRunInTheChild) {
+  auto store = Open();
+  QueueWorker worker(store.Queue("jobs"), [](Message&) {});
+  EXPECT_EQ(InChild([&] { return Throws([&] { worker.Run(); }); }), "");
+}
+
+TEST_P(Fork, TheChildMayDestroyWhatItInherited) {
+  auto store = std::make_optional(Open());
+  auto queue = std::make_optional(store->Queue("jobs"));
+  queue->Enqueue("x");
+  auto message = queue->Dequeue();
+  auto consumer = std::make_optional(queue->NewConsumer());
+  auto worker = std::make_unique<QueueWorker>(*queue, [](Message&) {});
+  worker->Start();
+  EXPECT_EQ(InChild([&] {
+              worker.reset();
+              consumer.reset();
+              message.reset();
+              queue.reset();
+              store.reset();
+              return true;
+            }),
+            "");
+  EXPECT_TRUE(message->Ack());
+  EXPECT_EQ(consumer->Status(), WorkerStatus::kReady);
+  EXPECT_TRUE(worker->Stop());
+}
+
+TEST_P(Fork, TheChildMayOpenItsOwnStore) {
+  if (!IsShared()) GTEST_SKIP() << "each store has its own database";
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  EXPECT_EQ(InChild([&] {
+              auto own = Open();
+              own.Queue("jobs").Enqueue("from the child");
+              return own.Queue("jobs").Metrics().waiting == 1;
+            }),
+            "");
+  EXPECT_EQ(queue.Dequeue()->payload().AsString(), "from the child");
+  store.Admin().Verify();
+}
+
+}  // namespace
+}  // namespace pgqrs::testing

@@ -1,0 +1,90 @@
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "conformance/queue_worker_fixture.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class Logging : public QueueWorkerTest {
+ protected:
+  Logging() {
+    config().log = [this](const LogRecord& record) { Add(record); };
+  }
+
+  std::vector<std::string> Lines() {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+  bool HasLine(const std::string& part) {
+    for (const auto& line : Lines()) {
+      if (line.find(part) != std::string::npos) return true;
+    }
+    return false;
+  }
+
+ private:
+  void Add(const LogRecord& record) {
+    auto line = std::to_string(static_cast<int>(record.level)) + " " + std::string(record.message);
+    for (const auto& field : record.fields) {
+      line += " " + std::string(field.name) + "=" + field.value;
+    }
+    const std::lock_guard lock(mutex_);
+    lines_.push_back(std::move(line));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+PGQRS_ON_EVERY_BACKEND(Logging);
+
+TEST_P(Logging, NothingIsLoggedWhileNothingIsWrong) {
+  {
+    auto store = Open();
+    auto queue = store.Queue("jobs");
+    queue.Enqueue("x");
+    EXPECT_TRUE(queue.Dequeue()->Ack());
+    EXPECT_THROW(store.OpenQueue("none"), QueueNotFoundError) << "the caller hears of it himself";
+  }
+  EXPECT_THAT(Lines(), IsEmpty());
+}
+
+TEST_P(Logging, ALeaseThatAWorkerLostIsLoggedWithItsQueue) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("a secret payload");
+  QueueWorker worker(queue, [](Message& message) { message.Release(std::chrono::hours(1)); });
+  worker.Start();
+  EXPECT_TRUE(Eventually([&] { return HasLine("was not settled"); }));
+  EXPECT_THAT(Lines(), Each(AllOf(HasSubstr("queue=jobs"), Not(HasSubstr("secret")))));
+}
+
+TEST_P(Logging, AWorkerThatCannotStartIsLogged) {
+  auto store = Open();
+  QueueWorker worker(store.Queue("jobs"), [](Message&) {}, {.name = "\xff"});
+  worker.Start();
+  EXPECT_TRUE(Eventually([&] { return HasLine("could not start"); }));
+}
+
+TEST_P(Logging, AWorkerWhoseQueueIsGoneIsLogged) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  QueueWorker worker(queue, [](Message&) {});
+  worker.Start();
+  ASSERT_TRUE(Eventually([&] { return store.EngineMetrics().waiting_consumers == 1; }));
+  store.DeleteQueue("jobs", true);
+  EXPECT_TRUE(Eventually([&] { return HasLine("does not exist any more"); }));
+}
+
+}  // namespace
+}  // namespace pgqrs::testing

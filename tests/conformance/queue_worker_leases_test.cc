@@ -1,0 +1,100 @@
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+
+#include "conformance/queue_worker_fixture.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class QueueWorkerLeases : public QueueWorkerTest {};
+PGQRS_ON_EVERY_BACKEND(QueueWorkerLeases);
+
+TEST_P(QueueWorkerLeases, LeasesAreExtendedWhileHandlersRunAndWhileMessagesWaitInLine) {
+  UseSystemClock();
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto ids = Enqueue(queue, 2);
+  Gate gate;
+  QueueWorker worker(queue, [&](Message&) { gate.Pass(); },
+                     {.concurrency = 1, .prefetch = 1, .lease = milliseconds(150)});
+  const OpenAtEnd open_at_end(gate);
+  worker.Start();
+  ASSERT_TRUE(Eventually([&] { return queue.Metrics().leased == 2; }));
+  const auto first_end = store.FindMessage(ids[1])->dequeued_at.value() + milliseconds(150);
+  for (const auto id : ids) {
+    EXPECT_TRUE(Eventually(
+        [&] { return store.FindMessage(id)->visible_at.value() > first_end + milliseconds(150); }));
+  }
+  EXPECT_FALSE(queue.Dequeue()) << "nobody else gets them";
+  gate.Open();
+  EXPECT_TRUE(Eventually([&] { return worker.counts().acked == 2; }));
+  for (const auto id : ids) EXPECT_EQ(store.FindMessage(id)->read_count, 1);
+}
+
+TEST_P(QueueWorkerLeases, AHandlerThatOutlivedItsLeaseCannotAck) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto id = queue.Enqueue("x");
+  Gate gate;
+  std::atomic<int> answer{-1};
+  QueueWorker worker(queue,
+                     [&](Message& message) {
+                       gate.Pass();
+                       answer = message.ExtendLease(seconds(10)) ? 1 : 0;
+                     },
+                     {.prefetch = 0});
+  const OpenAtEnd open_at_end(gate);
+  worker.Start();
+  ASSERT_TRUE(Eventually([&] { return gate.waiting() == 1; }));
+  Advance(hours(1));
+  auto taken = queue.Dequeue();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->id(), id);
+  EXPECT_EQ(taken->read_count(), 2);
+  gate.Open();
+  EXPECT_TRUE(worker.Stop());
+  EXPECT_EQ(answer, 0) << "the handler is told";
+  EXPECT_EQ(worker.counts().acked, 0U);
+  EXPECT_EQ(StateOf(store, id), MessageState::kLeased);
+  EXPECT_TRUE(taken->Ack());
+}
+
+// A worker that was suspended may get its own message again while the first handler still runs.
+TEST_P(QueueWorkerLeases, AMessageThatTheWorkerGotTwiceIsAckedByTheHandlerThatHoldsIt) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto id = queue.Enqueue("x");
+  Gate first;
+  Gate second;
+  QueueWorker worker(queue,
+                     [&](Message& message) {
+                       if (message.read_count() > 1) {
+                         second.Pass();
+                         return;
+                       }
+                       first.Pass();
+                       throw std::runtime_error("too late");
+                     },
+                     {.concurrency = 2, .prefetch = 0});
+  const OpenAtEnd open_first(first);
+  const OpenAtEnd open_second(second);
+  worker.Start();
+  ASSERT_TRUE(Eventually([&] { return first.waiting() == 1; }));
+  Advance(hours(1));
+  ASSERT_TRUE(Eventually([&] { return second.waiting() == 1; }));
+  first.Open();
+  ASSERT_TRUE(Eventually([&] { return worker.counts().failed == 1; }));
+  second.Open();
+  EXPECT_TRUE(worker.Stop());
+  EXPECT_EQ(worker.counts().acked, 1U);
+  EXPECT_EQ(StateOf(store, id), MessageState::kArchived);
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
