@@ -33,34 +33,32 @@ void Drain(int file) {
 
 std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions& options,
                                                       std::function<void()> on_change) {
-  const int notifier = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (notifier < 0) return nullptr;
-  const int control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (control < 0) {
-    close(notifier);
-    return nullptr;
-  }
+  Descriptor notifier(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  Descriptor control(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (notifier.number() < 0 || control.number() < 0) return nullptr;
   return std::unique_ptr<SqliteListener>(
-      new SqliteListener(options, std::move(on_change), notifier, control));
+      new SqliteListener(options, std::move(on_change), std::move(notifier), std::move(control)));
 }
 
 SqliteListener::SqliteListener(const SqliteOptions& options, std::function<void()> on_change,
-                               int notifier, int control)
+                               Descriptor notifier, Descriptor control)
     : log_path_(options.path + "-wal"),
       on_change_(std::move(on_change)),
-      notifier_(notifier),
-      control_(control),
+      notifier_(std::move(notifier)),
+      control_(std::move(control)),
       database_(OpenSqlite(options.path)),
       data_version_(PrepareSqlite(database_.get(), "PRAGMA data_version", "PRAGMA data_version")) {
   thread_ = std::thread([this] { Listen(); });
+}
+
+SqliteListener::Descriptor::~Descriptor() {
+  if (number_ >= 0) close(number_);
 }
 
 SqliteListener::~SqliteListener() {
   stop_ = true;
   Poke();
   thread_.join();
-  close(notifier_);
-  close(control_);
 }
 
 void SqliteListener::SetArmed(bool armed) {
@@ -69,7 +67,7 @@ void SqliteListener::SetArmed(bool armed) {
 
 void SqliteListener::Poke() {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(control_, &one, sizeof one);
+  [[maybe_unused]] const auto written = write(control_.number(), &one, sizeof one);
 }
 
 // Adds or removes the watch as armed_ says. Whoever arms looks at the database itself afterwards,
@@ -79,11 +77,11 @@ void SqliteListener::FollowArmed(int& watch) {
   const bool armed = armed_;
   if (armed == (watch >= 0)) return;
   if (armed) {
-    watch = inotify_add_watch(notifier_, log_path_.c_str(), IN_MODIFY);
+    watch = inotify_add_watch(notifier_.number(), log_path_.c_str(), IN_MODIFY);
     HasChanged();
     on_change_();
   } else {
-    inotify_rm_watch(notifier_, watch);
+    inotify_rm_watch(notifier_.number(), watch);
     watch = -1;
   }
 }
@@ -91,13 +89,13 @@ void SqliteListener::FollowArmed(int& watch) {
 void SqliteListener::Listen() {
   int watch = -1;
   while (!stop_) {
-    std::array<pollfd, 2> files = {{{.fd = notifier_, .events = POLLIN, .revents = 0},
-                                    {.fd = control_, .events = POLLIN, .revents = 0}}};
+    std::array<pollfd, 2> files = {{{.fd = notifier_.number(), .events = POLLIN, .revents = 0},
+                                    {.fd = control_.number(), .events = POLLIN, .revents = 0}}};
     poll(files.data(), files.size(), -1);
-    if (files[1].revents != 0) Drain(control_);
+    if (files[1].revents != 0) Drain(control_.number());
     FollowArmed(watch);
     if (files[0].revents == 0) continue;
-    Drain(notifier_);
+    Drain(notifier_.number());
     if (watch < 0 || !HasChanged()) continue;
     on_change_();
     std::this_thread::sleep_for(kRest);
@@ -118,6 +116,7 @@ bool SqliteListener::HasChanged() {
 std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions&, std::function<void()>) {
   return nullptr;
 }
+SqliteListener::Descriptor::~Descriptor() = default;
 SqliteListener::~SqliteListener() = default;
 void SqliteListener::SetArmed(bool) {}
 
