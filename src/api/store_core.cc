@@ -72,12 +72,19 @@ std::shared_ptr<StoreCore> StoreCore::Open(const Config& config) {
   CheckConfig(config);
   auto database = driver::MakeDatabase(config);
   auto writer = database->OpenWriter();
+  bool has_closed_queues = false;
   try {
     PrepareSchema(*writer, *database, config);
+    has_closed_queues = queue::HasClosedQueues(*writer);
   } catch (const driver::Failure& failure) {
     throw PgqrsConnectionError(std::string("cannot open the database: ") + failure.what());
   }
-  return std::make_shared<StoreCore>(config, std::move(database), std::move(writer));
+  auto core = std::make_shared<StoreCore>(config, std::move(database), std::move(writer));
+  // A process may have died while it deleted a queue. Nobody waits for the rest of that work.
+  if (has_closed_queues) {
+    core->RunSteps(queue::ClosedQueueRemoval(), &queue::ClosedQueueRemoval::done);
+  }
+  return core;
 }
 
 StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> database,

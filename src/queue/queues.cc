@@ -39,6 +39,15 @@ QueueInfo RequireQueue(driver::Connection& connection, std::string_view name) {
   return *std::move(queue);
 }
 
+std::optional<std::int64_t> FindClosedQueue(driver::Connection& connection) {
+  std::optional<std::int64_t> queue_id;
+  connection.Run(Statement::kListClosedQueues, {}, [&](const driver::Row& row) {
+    queue_id = row.Int(0);
+    return false;
+  });
+  return queue_id;
+}
+
 // Removes slices with their messages.
 void RemoveSlices(driver::Connection& connection, const std::vector<Slice>& slices) {
   for (const auto& slice : slices) connection.Run(Statement::kDeleteSlice, {slice.id});
@@ -110,22 +119,27 @@ bool QueuePurge::Step(driver::Connection& connection) {
   return false;
 }
 
-bool QueueDeletion::Step(driver::Connection& connection) {
-  if (!std::exchange(is_closed_, true)) {
-    CloseQueue(connection);
-    return true;
-  }
-  std::optional<std::int64_t> queue_id;
-  connection.Run(Statement::kListClosedQueues, {}, [&](const driver::Row& row) {
-    queue_id = row.Int(0);
-    return false;
-  });
-  if (!queue_id) return false;
+bool HasClosedQueues(driver::Connection& connection) {
+  return FindClosedQueue(connection).has_value();
+}
+
+bool ClosedQueueRemoval::Step(driver::Connection& connection) {
+  const auto queue_id = FindClosedQueue(connection);
+  done_ = !queue_id;
+  if (done_) return false;
   if (!RemoveContents(connection, *queue_id)) {
     connection.Run(Statement::kDeleteWorkersOfQueue, {*queue_id});
     connection.Run(Statement::kRemoveQueue, {*queue_id});
   }
   return true;
+}
+
+bool QueueDeletion::Step(driver::Connection& connection) {
+  if (!std::exchange(is_closed_, true)) {
+    CloseQueue(connection);
+    return true;
+  }
+  return removal_.Step(connection);
 }
 
 void QueueDeletion::CloseQueue(driver::Connection& connection) const {

@@ -36,9 +36,24 @@ class QueuePurge {
   std::int64_t purged_ = 0;
 };
 
+// Whether a queue was closed for its deletion and is not removed yet.
+bool HasClosedQueues(driver::Connection& connection);
+
+// Removes closed queues with everything in them, some at a time. Several processes may do so at
+// once.
+class ClosedQueueRemoval {
+ public:
+  // Answers whether there is more to do.
+  bool Step(driver::Connection& connection);
+  bool done() const { return done_; }
+
+ private:
+  bool done_ = false;
+};
+
 // Removes a queue with everything in it, some at a time. The first step decides whether it may be
-// removed and makes it unfindable; were the process to end then, the next deletion of any queue
-// would finish the work.
+// removed and makes it unfindable; were the process to end then, the next opening of the database
+// or deletion of any queue would finish the work.
 class QueueDeletion {
  public:
   // A worker of the queue counts as live where its heartbeat is no older than `live_within`.
@@ -55,6 +70,7 @@ class QueueDeletion {
   bool force_;
   Duration live_within_;
   bool is_closed_ = false;
+  ClosedQueueRemoval removal_;
 };
 
 }  // namespace pgqrs::queue
