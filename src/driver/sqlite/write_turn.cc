@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -11,6 +12,10 @@ namespace {
 
 constexpr off_t kQueue = 0;
 constexpr off_t kTurn = 1;
+
+// Many times what a transaction takes.
+constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr Duration kPatienceWhileStuck = std::chrono::milliseconds(1);
 
 // Open file description locks, unlike the older POSIX ones, are not dropped when the process closes
 // some other descriptor of the file. Linux and macOS name them differently.
@@ -50,10 +55,13 @@ WriteTurn::~WriteTurn() {
 
 void WriteTurn::Take(Duration patience) {
   if (file_ < 0) return;
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  if (!WaitForLock(file_, kQueue, deadline)) return;
-  taken_ = WaitForLock(file_, kTurn, deadline);
-  SetLock(file_, kQueue, F_UNLCK);
+  const auto longest = is_stuck_ ? kPatienceWhileStuck : kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + std::min(patience, longest);
+  if (WaitForLock(file_, kQueue, deadline)) {
+    taken_ = WaitForLock(file_, kTurn, deadline);
+    SetLock(file_, kQueue, F_UNLCK);
+  }
+  is_stuck_ = !taken_;
 }
 
 void WriteTurn::Give() noexcept {
