@@ -307,8 +307,19 @@ void Engine::UpdateListener() {
   const std::lock_guard lock(listener_mutex_);
   if (closed_) return;
   const bool needed = waiters_.size() > 0;
-  if (!listener_ && needed) listener_ = database_->Listen([this] { intake_.Poke(); });
+  if (!listener_ && needed) StartListening();
   if (listener_) listener_->SetArmed(needed);
+}
+
+// Where it fails the fallback poll serves whoever waits now, and the next one who waits tries
+// again.
+void Engine::StartListening() {
+  try {
+    listener_ = database_->Listen([this] { intake_.Poke(); });
+  } catch (const std::exception& error) {
+    const std::array fields = {LogField{"error", error.what()}};
+    Log(LogLevel::kWarning, "the changes of other processes cannot be watched for now", fields);
+  }
 }
 
 void Engine::CancelWaits(const queue::Worker* worker) {

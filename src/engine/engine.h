@@ -92,6 +92,7 @@ class Engine {
   void WakeAll();
   void KeepPolling();
   void UpdateListener();
+  void StartListening();
 
   const Config config_;
   std::unique_ptr<driver::Database> database_;

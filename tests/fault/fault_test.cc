@@ -1,6 +1,5 @@
 #include "fault/fault_test.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <string_view>
 
@@ -52,13 +51,8 @@ std::vector<std::string> FaultTest::RunWorkload(const std::function<void()>& arm
 }
 
 std::vector<std::int64_t> FaultTest::FaultPoints(std::int64_t n) {
-  const auto wanted =
-      std::max<std::int64_t>(1, FromEnvironment("PGQRS_FAULT_POINTS", IsSanitized() ? 6 : 25));
-  const auto step = std::max<std::int64_t>(1, (n + wanted - 1) / wanted);
-  Seeded random;
-  std::vector<std::int64_t> points;
-  for (auto point = random.Pick(1, step); point <= n; point += step) points.push_back(point);
-  return points;
+  const auto how_many = FromEnvironment("PGQRS_FAULT_POINTS", IsSanitized() ? 6 : 25);
+  return Seeded().Spread(n, how_many);
 }
 
 Config FaultTest::ConfigFor(const TempFolder& folder) const {

@@ -197,9 +197,10 @@ std::size_t FaultyVfs::RecordCount() const {
   return log_.size();
 }
 
-std::vector<IoRecord> FaultyVfs::Records() const {
+std::vector<IoRecord> FaultyVfs::TakeRecords() {
   const std::lock_guard lock(mutex_);
-  return log_;
+  records_ = false;
+  return std::exchange(log_, {});
 }
 
 std::optional<IoFault> FaultyVfs::Next(IoCall call) {

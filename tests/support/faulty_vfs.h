@@ -60,10 +60,10 @@ class FaultyVfs {
   // By how many bytes the files have grown in all.
   std::int64_t grown() const;
 
-  // Writes, truncations, syncs and deletions are recorded from the start on.
+  // Records writes, truncations, syncs and deletions, until the records are taken.
   void Record();
   std::size_t RecordCount() const;
-  std::vector<IoRecord> Records() const;
+  std::vector<IoRecord> TakeRecords();
 
  private:
   struct File;

@@ -1,5 +1,6 @@
 #include "support/seed.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
@@ -31,6 +32,13 @@ Seeded::Seeded() {
   const auto seed = FromEnvironment("PGQRS_TEST_SEED", std::random_device{}());
   std::cout << "PGQRS_TEST_SEED=" << seed << '\n';
   random_.seed(static_cast<std::uint64_t>(seed));
+}
+
+std::vector<std::int64_t> Seeded::Spread(std::int64_t n, std::int64_t how_many) {
+  const auto step = std::max<std::int64_t>(1, (n + how_many - 1) / how_many);
+  std::vector<std::int64_t> numbers;
+  for (auto number = Pick(1, step); number <= n; number += step) numbers.push_back(number);
+  return numbers;
 }
 
 }  // namespace pgqrs::testing

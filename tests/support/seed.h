@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <random>
-#include <string>
+#include <vector>
 
 namespace pgqrs::testing {
 
@@ -22,6 +22,10 @@ class Seeded {
   std::int64_t Pick(std::int64_t least, std::int64_t most) {
     return std::uniform_int_distribution(least, most)(random_);
   }
+  // Numbers from 1 to n, evenly spread from a random start on; all of them where `how_many` is
+  // more.
+  std::vector<std::int64_t> Spread(std::int64_t n, std::int64_t how_many);
+
   bool Coin() { return Pick(0, 1) == 1; }
 
  private:

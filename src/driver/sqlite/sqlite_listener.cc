@@ -25,7 +25,7 @@ namespace {
 constexpr auto kRest = std::chrono::milliseconds(1);
 
 // When to look again after a write: soon, and then after twice the time as often as before. The
-// last look is twice kLastLook after the write, which covers a sync on a busy disk; what takes
+// last look comes most of a second after the write, which covers a sync on a busy disk; what takes
 // longer is left to the fallback poll.
 constexpr auto kFirstLook = std::chrono::microseconds(100);
 constexpr auto kLastLook = std::chrono::microseconds(500'000);
@@ -40,34 +40,32 @@ void Drain(int file) {
 
 std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions& options,
                                                       std::function<void()> on_change) {
-  const int notifier = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (notifier < 0) return nullptr;
-  const int control = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (control < 0) {
-    close(notifier);
-    return nullptr;
-  }
+  Descriptor notifier(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  Descriptor control(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (notifier.number() < 0 || control.number() < 0) return nullptr;
   return std::unique_ptr<SqliteListener>(
-      new SqliteListener(options, std::move(on_change), notifier, control));
+      new SqliteListener(options, std::move(on_change), std::move(notifier), std::move(control)));
 }
 
 SqliteListener::SqliteListener(const SqliteOptions& options, std::function<void()> on_change,
-                               int notifier, int control)
+                               Descriptor notifier, Descriptor control)
     : log_path_(options.path + "-wal"),
       on_change_(std::move(on_change)),
-      notifier_(notifier),
-      control_(control),
+      notifier_(std::move(notifier)),
+      control_(std::move(control)),
       database_(OpenSqlite(options.path)),
       data_version_(database_.get()) {
   thread_ = std::thread([this] { Listen(); });
+}
+
+SqliteListener::Descriptor::~Descriptor() {
+  if (number_ >= 0) close(number_);
 }
 
 SqliteListener::~SqliteListener() {
   stop_ = true;
   Poke();
   thread_.join();
-  close(notifier_);
-  close(control_);
 }
 
 void SqliteListener::SetArmed(bool armed) {
@@ -76,7 +74,7 @@ void SqliteListener::SetArmed(bool armed) {
 
 void SqliteListener::Poke() {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = write(control_, &one, sizeof one);
+  [[maybe_unused]] const auto written = write(control_.number(), &one, sizeof one);
 }
 
 // Adds or removes the watch as armed_ says. Whoever arms looks at the database itself afterwards,
@@ -86,32 +84,32 @@ void SqliteListener::FollowArmed() {
   const bool armed = armed_;
   if (armed == (watch_ >= 0)) return;
   if (armed) {
-    watch_ = inotify_add_watch(notifier_, log_path_.c_str(), IN_MODIFY);
+    watch_ = inotify_add_watch(notifier_.number(), log_path_.c_str(), IN_MODIFY);
     data_version_.HasChanged();
     on_change_();
     // A commit may be between its write, which the watch came too late for, and the end of it.
     look_again_after_ = kFirstLook;
   } else {
-    inotify_rm_watch(notifier_, watch_);
+    inotify_rm_watch(notifier_.number(), watch_);
     watch_ = -1;
     look_again_after_.reset();
   }
 }
 
 void SqliteListener::Wait() {
-  std::array<pollfd, 2> files = {{{.fd = notifier_, .events = POLLIN, .revents = 0},
-                                  {.fd = control_, .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 2> files = {{{.fd = notifier_.number(), .events = POLLIN, .revents = 0},
+                                  {.fd = control_.number(), .events = POLLIN, .revents = 0}}};
   timespec timeout = {};
   if (look_again_after_) {
     timeout.tv_nsec = std::chrono::nanoseconds(*look_again_after_).count();
   }
   ppoll(files.data(), files.size(), look_again_after_ ? &timeout : nullptr, nullptr);
   if (files[1].revents != 0) {
-    Drain(control_);
+    Drain(control_.number());
     FollowArmed();
   }
   if (files[0].revents != 0) {
-    Drain(notifier_);
+    Drain(notifier_.number());
     look_again_after_ = kFirstLook;
   } else if (look_again_after_) {
     look_again_after_ = *look_again_after_ * 2;
@@ -133,6 +131,7 @@ void SqliteListener::Listen() {
 std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions&, std::function<void()>) {
   return nullptr;
 }
+SqliteListener::Descriptor::~Descriptor() = default;
 SqliteListener::~SqliteListener() = default;
 void SqliteListener::SetArmed(bool) {}
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "driver/driver.h"
 #include "driver/sqlite/data_version.h"
@@ -32,8 +33,21 @@ class SqliteListener final : public ChangeListener {
   void SetArmed(bool armed) override;
 
  private:
-  SqliteListener(const SqliteOptions& options, std::function<void()> on_change, int notifier,
-                 int control);
+  // A descriptor of the system, closed at the end.
+  class Descriptor {
+   public:
+    explicit Descriptor(int number) : number_(number) {}
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor();
+    int number() const { return number_; }
+
+   private:
+    int number_;
+  };
+
+  SqliteListener(const SqliteOptions& options, std::function<void()> on_change, Descriptor notifier,
+                 Descriptor control);
   void Listen();
   void FollowArmed();
   // Waits for one of the two files, or until it is time to look again.
@@ -42,8 +56,8 @@ class SqliteListener final : public ChangeListener {
 
   const std::string log_path_;
   const std::function<void()> on_change_;
-  const int notifier_;  // inotify
-  const int control_;   // eventfd: armed_ or stop_ has changed.
+  const Descriptor notifier_;  // inotify
+  const Descriptor control_;   // eventfd: armed_ or stop_ has changed.
   std::atomic<bool> armed_{false};
   std::atomic<bool> stop_{false};
   SqliteHandle database_;

@@ -13,8 +13,9 @@ namespace {
 constexpr off_t kQueue = 0;
 constexpr off_t kTurn = 1;
 
-// Whoever holds a turn for this long is stuck: stopped, or dead with a child that has the lock.
-constexpr auto kMostPatience = std::chrono::seconds(1);
+// Many times what a transaction takes.
+constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr Duration kPatienceWhileStuck = std::chrono::milliseconds(1);
 
 // Open file description locks, unlike the older POSIX ones, are not dropped when the process closes
 // some other descriptor of the file. Linux and macOS name them differently.
@@ -60,13 +61,13 @@ WriteTurn::~WriteTurn() {
 
 void WriteTurn::Take(Duration patience) {
   if (file_ < 0) return;
-  const auto wait = is_stuck_ ? Duration::zero() : std::min<Duration>(patience, kMostPatience);
-  const auto deadline = std::chrono::steady_clock::now() + wait;
-  is_stuck_ = true;
-  if (!WaitForLock(file_, kQueue, kQueuePause, deadline)) return;
-  taken_ = WaitForLock(file_, kTurn, kTurnPause, deadline);
+  const auto longest = is_stuck_ ? kPatienceWhileStuck : kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + std::min(patience, longest);
+  if (WaitForLock(file_, kQueue, kQueuePause, deadline)) {
+    taken_ = WaitForLock(file_, kTurn, kTurnPause, deadline);
+    SetLock(file_, kQueue, F_UNLCK);
+  }
   is_stuck_ = !taken_;
-  SetLock(file_, kQueue, F_UNLCK);
 }
 
 void WriteTurn::Give() noexcept {

@@ -16,8 +16,9 @@ namespace pgqrs::driver {
 // it.
 //
 // It only decides the order. SQLite's lock still protects the data, so where the file cannot be
-// made, or a process is stuck, writing goes on without turns. The kernel drops the locks of a
-// process that dies, and the file may be removed at any time.
+// made, or a process is stuck, writing goes on without turns: one that was suspended while it held
+// a byte is waited for once, and from then on hardly at all until the byte is free again. The
+// kernel drops the locks of a process that dies, and the file may be removed at any time.
 class WriteTurn {
  public:
   explicit WriteTurn(const std::string& database_path);
@@ -25,15 +26,14 @@ class WriteTurn {
   WriteTurn& operator=(const WriteTurn&) = delete;
   ~WriteTurn();
 
-  // Waits for the turn, but no longer than `patience` or a second. Once it has waited in vain it
-  // does not wait any more until it finds the turn free.
+  // Waits for the turn, but no longer than `patience`, and never for long.
   void Take(Duration patience);
   void Give() noexcept;
 
  private:
   int file_ = -1;
   bool taken_ = false;
-  bool is_stuck_ = false;
+  bool is_stuck_ = false;  // The last turn did not come.
 };
 
 }  // namespace pgqrs::driver

@@ -1,0 +1,138 @@
+#include "crash/child.h"
+
+#include <pgqrs/pgqrs.h>
+
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <stdexcept>
+#include <thread>
+
+#include "crash/journal.h"
+#include "crash/queue_calls.h"
+#include "support/faulty_vfs.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+PgqrsStore Open(const std::string& database) {
+  Config config("sqlite://" + database);
+  config.max_read_ct = 1000;
+  return PgqrsStore::Connect(config);
+}
+
+Duration Milliseconds(const std::string& text) {
+  return std::chrono::milliseconds(std::stoll(text));
+}
+
+// Payloads that no other call and no other process makes.
+class Payloads {
+ public:
+  explicit Payloads(std::string name) : name_(std::move(name)) {}
+
+  std::vector<Json> Next(int n) {
+    std::vector<Json> payloads;
+    for (int i = 0; i < n; ++i) payloads.emplace_back(name_ + "-" + std::to_string(next_++));
+    return payloads;
+  }
+
+ private:
+  std::string name_;
+  int next_ = 0;
+};
+
+void Enqueue(Queue& queue, JournalWriter& journal, const std::vector<Json>& payloads) {
+  const auto ids =
+      payloads.size() == 1 ? std::vector{queue.Enqueue(payloads[0])} : queue.EnqueueBatch(payloads);
+  journal.Enqueued(ids, payloads);
+}
+
+void AckAll(JournalWriter& journal, std::vector<Message>& messages) {
+  for (auto& message : messages) {
+    if (message.Ack()) {
+      journal.Acked(message);
+    } else {
+      journal.Refused(message);
+    }
+  }
+}
+
+int Produce(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  auto queue = store.Queue("jobs");
+  JournalWriter journal(arguments.at(2));
+  Payloads payloads(arguments.at(3));
+  const auto pause = Milliseconds(arguments.at(4));
+  for (;;) {
+    Enqueue(queue, journal, payloads.Next(1));
+    Enqueue(queue, journal, payloads.Next(7));
+    Enqueue(queue, journal, payloads.Next(1));
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+int Work(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  auto queue = store.Queue("jobs");
+  JournalWriter journal(arguments.at(2));
+  const auto lease = Milliseconds(arguments.at(3));
+  for (int count = 1;; count = count % 5 + 1) {
+    auto messages = queue.DequeueBatchWait(count, std::chrono::seconds(1), lease);
+    journal.Taken(messages);
+    AckAll(journal, messages);
+  }
+}
+
+int Share(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  auto queue = store.Queue("jobs");
+  JournalWriter journal(arguments.at(2));
+  Payloads payloads(arguments.at(3));
+  const int count = std::stoi(arguments.at(4));
+  for (int i = 0; i < count; ++i) {
+    Enqueue(queue, journal, payloads.Next(1));
+    auto messages = queue.DequeueBatch(1);
+    journal.Taken(messages);
+    AckAll(journal, messages);
+  }
+  return 0;
+}
+
+int Hold(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  auto queue = store.Queue("jobs");
+  JournalWriter journal(arguments.at(2));
+  auto messages = queue.DequeueBatch(std::stoi(arguments.at(3)), Milliseconds(arguments.at(4)));
+  journal.Taken(messages);
+  while (!std::filesystem::exists(arguments.at(2) + ".go")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  AckAll(journal, messages);
+  return 0;
+}
+
+int Do(const Arguments& arguments) {
+  FaultyVfs vfs;
+  const auto kind = static_cast<IoCall>(std::stoi(arguments.at(3)));
+  MakeCall(arguments.at(2), arguments.at(1),
+           [&] { vfs.Fail(kind, std::stoll(arguments.at(4)), IoFault::kKill); });
+  return 0;
+}
+
+}  // namespace
+
+int RunChild(const Arguments& arguments) {
+  static const std::map<std::string, int (*)(const Arguments&)> kRoles = {
+      {"produce", Produce}, {"work", Work}, {"share", Share}, {"hold", Hold}, {"do", Do}};
+  try {
+    return kRoles.at(arguments.at(0))(arguments);
+  } catch (const std::exception& error) {
+    std::cerr << arguments.at(0) << ": " << error.what() << '\n';
+    return 1;
+  }
+}
+
+}  // namespace pgqrs::testing
