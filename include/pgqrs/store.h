@@ -31,7 +31,9 @@ class StoreHandle;
 // and workers made from it may outlive it, but their calls then throw Error.
 //
 // A store belongs to the process that opened it: after fork its calls throw in the child, and the
-// parent is unaffected. Open the child's own store there.
+// parent is unaffected. The child may open stores of its own, but no SQLite file that was open at
+// the fork: SQLite cannot bear that, and Connect refuses it. Open stores after the fork, or call
+// exec.
 class PgqrsStore {
  public:
   // Opens the database; see Config::dsn. Installs the schema where there is none, and upgrades an

@@ -23,8 +23,8 @@ class StoreHandle {
     try {
       core_->CheckUsable();
     } catch (const Error&) {
-      // In a forked child there are no threads to join, and closing the file would take away the
-      // parent's locks. Everything stays where it is.
+      // In a forked child there are no threads to join, and what SQLite keeps of the file is not to
+      // be touched. Everything stays where it is.
       static_cast<void>(new std::shared_ptr<StoreCore>(std::move(core_)));
       return;
     }

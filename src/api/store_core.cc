@@ -2,11 +2,9 @@
 
 #include <pgqrs/error.h>
 #include <pgqrs/records.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <chrono>
 
 #include "api/arguments.h"
@@ -14,20 +12,12 @@
 #include "queue/rows.h"
 #include "queue/schema.h"
 #include "queue/workers.h"
+#include "util/fork.h"
 
 namespace pgqrs::internal {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// Counts how often this process came out of a fork, so that a store can tell that it is a copy.
-std::atomic<std::uint64_t> fork_generation{0};
-
-std::uint64_t ForkGeneration() {
-  static const int registered = pthread_atfork(nullptr, nullptr, [] { ++fork_generation; });
-  static_cast<void>(registered);
-  return fork_generation;
-}
 
 std::string HostName() {
   std::string name(256, '\0');
@@ -94,7 +84,7 @@ std::shared_ptr<StoreCore> StoreCore::Open(const Config& config) {
 StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> database,
                      std::unique_ptr<driver::Connection> writer)
     : config_(config),
-      fork_generation_(ForkGeneration()),
+      fork_generation_(util::ForkGeneration()),
       dialect_(database->dialect()),
       rate_limit_(config.max_enqueue_per_second, config.max_enqueue_burst),
       own_worker_(std::make_shared<queue::Worker>()),
@@ -117,8 +107,8 @@ void StoreCore::FinishDeletions() {
 }
 
 void StoreCore::CheckUsable() const {
-  if (fork_generation.load(std::memory_order_relaxed) != fork_generation_) {
-    throw Error("the store was opened before fork; the child must open its own");
+  if (util::ForkGeneration() != fork_generation_) {
+    throw Error("the store was opened before fork, and belongs to the parent process");
   }
 }
 

@@ -133,18 +133,51 @@ TEST_P(Fork, TheChildMayDestroyWhatItInherited) {
   EXPECT_TRUE(worker->Stop());
 }
 
-TEST_P(Fork, TheChildMayOpenItsOwnStore) {
-  if (!IsShared()) GTEST_SKIP() << "each store has its own database";
+TEST_P(Fork, TheChildMayOpenAnotherDatabase) {
   auto store = Open();
-  auto queue = store.Queue("jobs");
+  const TempFolder other;
+  auto config_of_child = config();
+  config_of_child.dsn = GetParam().new_dsn(other);
   EXPECT_EQ(InChild([&] {
-              auto own = Open();
-              own.Queue("jobs").Enqueue("from the child");
-              return own.Queue("jobs").Metrics().waiting == 1;
+              auto own = PgqrsStore::Connect(config_of_child);
+              auto queue = own.Queue("jobs");
+              queue.Enqueue("from the child");
+              return queue.Dequeue()->Ack();
             }),
             "");
-  EXPECT_EQ(queue.Dequeue()->payload().AsString(), "from the child");
   store.Admin().Verify();
+}
+
+TEST_P(Fork, TheChildMayOpenWhatWasClosedBefore) {
+  if (!IsShared()) GTEST_SKIP() << "each store has its own database";
+  Open().Queue("jobs").Enqueue("from the parent");
+  EXPECT_EQ(InChild([&] {
+              auto own = Open();
+              return own.Queue("jobs").Enqueue("from the child") > 0;
+            }),
+            "");
+  auto store = Open();
+  EXPECT_EQ(store.Queue("jobs").DequeueBatch(3).size(), 2U);
+  store.Admin().Verify();
+}
+
+// An embedded database cannot be opened again; that must be said, before anything is lost. A server
+// does not mind.
+TEST_P(Fork, WhatTheChildStoresIsThereOrItIsRefusedTheOpenDatabase) {
+  if (!IsShared()) GTEST_SKIP() << "each store has its own database";
+  constexpr int kMessages = 20;
+  auto store = std::make_optional(Open());
+  auto queue = store->Queue("jobs");
+  queue.Enqueue("from the parent");
+  const auto stored = InChild([&] {
+    auto own = Open();
+    for (int i = 0; i < kMessages; ++i) own.Queue("jobs").Enqueue("from the child");
+    return true;
+  });
+  store.reset();
+  const bool is_refused = stored == "the child threw";
+  EXPECT_TRUE(is_refused || stored.empty()) << stored;
+  EXPECT_EQ(Open().Queue("jobs").Metrics().waiting, is_refused ? 1 : 1 + kMessages);
 }
 
 }  // namespace

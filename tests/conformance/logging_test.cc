@@ -10,12 +10,12 @@ namespace pgqrs::testing {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::Each;
-using ::testing::StartsWith;
-using ::testing::ElementsAre;
 using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class Logging : public QueueWorkerTest {
  protected:

@@ -41,10 +41,11 @@ std::string WhyNotOpen(const std::string& path, const std::string& fallback) {
 }  // namespace
 
 SqliteHandle OpenSqlite(const std::string& path) {
+  OpenFile::CheckNotInherited(path);
   sqlite3* raw = nullptr;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
-  SqliteHandle handle(raw);
+  SqliteHandle handle(raw, CloseDatabase{.file = OpenFile(path)});
   if (code != SQLITE_OK) {
     throw PgqrsConnectionError("cannot open \"" + path + "\": " +
                                WhyNotOpen(path, raw ? sqlite3_errmsg(raw) : "out of memory"));

@@ -9,11 +9,14 @@
 #include <string_view>
 
 #include "driver/driver.h"
+#include "driver/sqlite/open_file.h"
 
 namespace pgqrs::driver {
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+
+  OpenFile file = {};  // Noted until it is closed.
 };
 using SqliteHandle = std::unique_ptr<sqlite3, CloseDatabase>;
 

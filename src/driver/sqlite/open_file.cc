@@ -1,0 +1,86 @@
+#include "driver/sqlite/open_file.h"
+
+#include <pgqrs/error.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "util/fork.h"
+
+namespace pgqrs::driver {
+namespace {
+
+using Key = OpenFile::Key;
+
+// The files that are open, each as often as it is. A fork waits until nobody is at it.
+class Registry {
+ public:
+  static Registry& Get() {
+    static Registry registry;
+    static const int registered =
+        pthread_atfork([] { registry.mutex_.lock(); }, [] { registry.mutex_.unlock(); },
+                       [] { registry.mutex_.unlock(); });
+    static_cast<void>(registered);
+    return registry;
+  }
+
+  void Add(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    files_.push_back(key);
+  }
+
+  void Remove(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::find_if(files_.begin(), files_.end(), [&](const Key& other) {
+      return IsSameFile(key, other) && key.fork_generation == other.fork_generation;
+    });
+    if (found != files_.end()) files_.erase(found);
+  }
+
+  bool IsInherited(const Key& key) {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(files_.begin(), files_.end(), [&](const Key& other) {
+      return IsSameFile(key, other) && key.fork_generation != other.fork_generation;
+    });
+  }
+
+ private:
+  static bool IsSameFile(const Key& a, const Key& b) {
+    return a.device == b.device && a.inode == b.inode;
+  }
+
+  std::mutex mutex_;
+  std::vector<Key> files_;
+};
+
+std::optional<Key> KeyOf(const std::string& path) {
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return Key{
+      .device = status.st_dev, .inode = status.st_ino, .fork_generation = util::ForkGeneration()};
+}
+
+}  // namespace
+
+void OpenFile::CheckNotInherited(const std::string& path) {
+  const auto key = KeyOf(path);
+  if (!key || !Registry::Get().IsInherited(*key)) return;
+  throw PgqrsConnectionError(
+      "cannot open \"" + path +
+      "\": it was open when this process was forked, and SQLite cannot open such a file a second "
+      "time; open stores after the fork only, or call exec in the child");
+}
+
+OpenFile::OpenFile(const std::string& path) : key_(KeyOf(path)) {
+  if (key_) Registry::Get().Add(*key_);
+}
+
+// In a forked child SQLite's memory of the file stays as it is, and so does the note.
+OpenFile::~OpenFile() {
+  if (key_ && key_->fork_generation == util::ForkGeneration()) Registry::Get().Remove(*key_);
+}
+
+}  // namespace pgqrs::driver

@@ -1,0 +1,48 @@
+#ifndef PGQRS_DRIVER_SQLITE_OPEN_FILE_H_
+#define PGQRS_DRIVER_SQLITE_OPEN_FILE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace pgqrs::driver {
+
+// A note that this process has a SQLite file open, for as long as the object lives.
+//
+// SQLite keeps in memory which locks a process has on a file. A forked child inherits that memory,
+// but not the locks: were it to open a file that was open at the fork, it would write beside its
+// parent, and messages would be lost. (SQLite, "How To Corrupt An SQLite Database File", 2.6.) So
+// such a file is refused.
+class OpenFile {
+ public:
+  // Throws PgqrsConnectionError where the file was open when this process was forked. To be called
+  // before SQLite opens it.
+  static void CheckNotInherited(const std::string& path);
+
+  OpenFile() = default;
+  // Notes a file that has just been opened.
+  explicit OpenFile(const std::string& path);
+  OpenFile(OpenFile&& other) noexcept : key_(std::exchange(other.key_, std::nullopt)) {}
+  OpenFile& operator=(OpenFile&& other) noexcept {
+    std::swap(key_, other.key_);
+    return *this;
+  }
+  ~OpenFile();
+
+  // The file, whatever its names, and the process that opened it.
+  struct Key {
+    dev_t device;
+    ino_t inode;
+    std::uint64_t fork_generation;
+  };
+
+ private:
+  std::optional<Key> key_;
+};
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_SQLITE_OPEN_FILE_H_
