@@ -25,7 +25,7 @@ constexpr int kSetLock = F_OFD_SETLK;
 constexpr int kSetLock = F_SETLK;
 #endif
 
-bool SetLock(int file, off_t byte, short type) {
+bool SetLock(int file, off_t byte, decltype(flock::l_type) type) {
   struct flock lock = {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
