@@ -35,6 +35,7 @@ class Payloads {
 
   std::vector<Json> Next(int n) {
     std::vector<Json> payloads;
+    payloads.reserve(static_cast<std::size_t>(n));
     for (int i = 0; i < n; ++i) payloads.emplace_back(name_ + "-" + std::to_string(next_++));
     return payloads;
   }

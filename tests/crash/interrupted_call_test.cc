@@ -1,9 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pgqrs/pgqrs.h>
-#include <signal.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -18,7 +18,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::AnyOf;
 using ::testing::SizeIs;
 
 // A process dies in the middle of a call, at one system call or another.

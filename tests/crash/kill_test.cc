@@ -43,6 +43,7 @@ class Killed : public CrashTest {
 TEST_F(Killed, ProcessesLoseAndDoubleNothing) {
   Seeded random;
   std::vector<Process> processes;
+  processes.reserve(kProcesses);
   for (int i = 0; i < kProcesses; ++i) processes.push_back(StartNumber(i));
   for (std::int64_t round = 0; round < Rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));

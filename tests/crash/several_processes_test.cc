@@ -56,6 +56,7 @@ INSTANTIATE_TEST_SUITE_P(Counts, ManyProcesses, ::testing::Values(2, 4, 8),
 TEST_P(ManyProcesses, ShareAFileFromItsFirstOpeningOn) {
   const int each = (IsSanitized() ? 80 : 240) / GetParam();
   std::vector<Process> processes;
+  processes.reserve(static_cast<std::size_t>(GetParam()));
   for (int i = 0; i < GetParam(); ++i) {
     processes.push_back(Start("share", {"p" + std::to_string(i), std::to_string(each)}));
   }
@@ -70,6 +71,7 @@ TEST_P(ManyProcesses, ShareAFileFromItsFirstOpeningOn) {
 
 TEST_P(ManyProcesses, EachGetItsShareOfTheTransactions) {
   std::vector<Process> processes;
+  processes.reserve(static_cast<std::size_t>(GetParam()));
   for (int i = 0; i < GetParam(); ++i) {
     processes.push_back(Start("produce", {"p" + std::to_string(i), "0"}));
     AwaitFirstNote(processes.back());

@@ -35,13 +35,13 @@ class IoErrors : public FaultTest, public ::testing::WithParamInterface<Case> {
   // Runs the workload with the fault at the n-th call, or none for 0. Gives the number of calls.
   std::int64_t RunWithFaultAt(std::int64_t n) {
     SCOPED_TRACE("the fault is at number " + std::to_string(n));
-    const auto& [call, fault, for_good] = GetParam();
+    const auto& tested = GetParam();
     std::int64_t calls_before = 0;
     RunWorkload([&] {
-      calls_before = vfs().Calls(call);
-      if (n > 0) vfs().Fail(call, n, fault, for_good);
+      calls_before = vfs().Calls(tested.call);
+      if (n > 0) vfs().Fail(tested.call, n, tested.fault, tested.for_good);
     });
-    return vfs().Calls(call) - calls_before;
+    return vfs().Calls(tested.call) - calls_before;
   }
 };
 

@@ -14,6 +14,7 @@ using ::testing::HasSubstr;
 
 std::vector<Json> Payloads(std::string_view name, int n) {
   std::vector<Json> payloads;
+  payloads.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) payloads.emplace_back(std::string(name) + "-" + std::to_string(i));
   return payloads;
 }

@@ -1,8 +1,7 @@
 #include "support/faulty_vfs.h"
 
-#include <signal.h>
-
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <new>
 #include <stdexcept>

@@ -1,10 +1,10 @@
 #ifndef PGQRS_TESTS_SUPPORT_PROCESS_H_
 #define PGQRS_TESTS_SUPPORT_PROCESS_H_
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
+#include <csignal>
 #include <optional>
 #include <string>
 #include <vector>
