@@ -2,6 +2,7 @@
 #ifndef PGQRS_CONFIG_H_
 #define PGQRS_CONFIG_H_
 
+#include <pgqrs/json.h>
 #include <pgqrs/time.h>
 
 #include <chrono>
@@ -56,8 +57,9 @@ struct Config {
   // PgqrsConnectionError. From 1 ms.
   Duration connection_timeout = std::chrono::seconds(30);
 
-  // How many connections the store may open in all. SQLite: one that writes, the others read.
-  // From 1 to 1000.
+  // How many connections the store may open in all. SQLite: one that writes, one that watches for
+  // commits of other processes, and as many that read as are left, but one at least. From 1 to
+  // 1000.
   int max_connections = 4;
 
   // The lease of a dequeue that names none. From 1 ms.
@@ -77,7 +79,7 @@ struct Config {
   // object.
   std::size_t max_payload_size = std::size_t{16} << 20;
   std::optional<std::size_t> max_string_length;  // Of each string, in bytes. None: no limit.
-  int max_object_depth = 1000;                   // From 0 to Json::kMaxDepth.
+  int max_object_depth = Json::kMaxDepth;        // From 0 to Json::kMaxDepth.
   std::vector<std::string> forbidden_keys;       // Not allowed in any object of a payload.
   std::vector<std::string> required_keys;        // Needed in a payload that is an object.
 

@@ -1,7 +1,7 @@
 // Every failure that pgqrs reports is an exception below pgqrs::Error.
 //
 // The message of an error says what was attempted, on what, and why it failed. It never holds a
-// password or a payload.
+// password, nor of a payload more than a key that is refused.
 #ifndef PGQRS_ERROR_H_
 #define PGQRS_ERROR_H_
 

@@ -52,8 +52,9 @@ class Json {
   // out of the database.
   static Json FromTrusted(std::string text) { return Json(Trusted{}, std::move(text)); }
 
-  // Deeper nesting is refused by every backend.
-  static constexpr int kMaxDepth = 1000;
+  // The deepest nesting that is taken. A batch keeps its payloads in one array, and SQLite reads
+  // 1,000 levels.
+  static constexpr int kMaxDepth = 999;
 
  private:
   struct Trusted {};

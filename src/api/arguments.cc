@@ -51,7 +51,7 @@ void CheckConfig(const Config& config) {
   Require(config.max_payload_size >= 1 && config.max_payload_size <= std::size_t{256} << 20,
           "max_payload_size", "must be from 1 byte to 256 MiB");
   Require(config.max_object_depth >= 0 && config.max_object_depth <= Json::kMaxDepth,
-          "max_object_depth", "must be from 0 to 1000");
+          "max_object_depth", "must be from 0 to " + std::to_string(Json::kMaxDepth));
   Require(!config.max_enqueue_per_second || *config.max_enqueue_per_second > 0,
           "max_enqueue_per_second", "must be above 0");
   Require(!config.max_enqueue_burst || *config.max_enqueue_burst >= 1, "max_enqueue_burst",

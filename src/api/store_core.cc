@@ -156,6 +156,7 @@ void StoreCore::SendHeartbeats() {
     void Complete() override {}  // An error was logged, and the next one comes soon.
   };
   auto job = std::make_unique<HeartbeatJob>();
+  job->may_free_messages = false;
   job->step = [ids = std::move(ids)](driver::Connection& connection) {
     queue::SendHeartbeats(connection, ids);
     return false;

@@ -115,6 +115,7 @@ void Engine::Read(Readers::Task task) {
   };
   auto job = std::make_unique<ReadJob>();
   job->task = translated;
+  job->may_free_messages = false;
   job->step = [job = job.get()](driver::Connection& connection) {
     job->has_run = true;
     job->task(&connection, nullptr);
@@ -218,8 +219,10 @@ void Engine::RunJob(RequestPtr request) {
     request->error = std::make_exception_ptr(
         Error("the store was closed before the work was done; what is left can be done again"));
   }
+  const bool may_free_messages = job.may_free_messages;
   Finish(Single(std::move(request)));
-  WakeAll();  // Jobs may release messages; they are rare enough not to ask which.
+  // Such jobs are rare enough not to ask which messages.
+  if (may_free_messages) WakeAll();
 }
 
 // Answers the requests, except those that wait for a message.

@@ -138,6 +138,7 @@ struct JobRequest : Request {
   JobRequest() : Request(Kind::kJob) {}
 
   std::function<bool(driver::Connection&)> step;
+  bool may_free_messages = true;  // Whether those that wait for messages are to look again.
 };
 
 }  // namespace pgqrs::queue

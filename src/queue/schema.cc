@@ -38,6 +38,10 @@ int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
   int version = 0;
   connection.Run(Statement::kListMigrations, {}, [&](const driver::Row& row) {
     version = static_cast<int>(row.Int(0));
+    if (version < 1) {
+      throw SchemaError("the database records a migration " + std::to_string(version) +
+                        ", which no pgqrs has; nothing was touched");
+    }
     if (version > static_cast<int>(known.size())) {
       throw SchemaError("the schema of the database has version " + std::to_string(version) +
                         ", and this library knows up to version " + std::to_string(known.size()) +

@@ -113,7 +113,7 @@ TEST(Json, EqualityIsThatOfTheTexts) {
 TEST(Json, NestingIsBounded) {
   EXPECT_NO_THROW(Json::Parse(Nested(Json::kMaxDepth)));
   EXPECT_THAT(MessageOf<ValidationError>([] { Json::Parse(Nested(Json::kMaxDepth + 1)); }),
-              HasSubstr("nested deeper than 1000"));
+              HasSubstr("nested deeper than 999"));
   // Far beyond what a stack would bear.
   EXPECT_THROW(Json::Parse(Nested(1'000'000)), ValidationError);
   EXPECT_THAT(WhyNotJson(std::string(1'000'000, '[')), HasSubstr("not JSON"));
