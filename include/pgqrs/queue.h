@@ -43,7 +43,8 @@ struct EnqueueOptions {
 // (Config::max_pending_requests, max_pending_bytes).
 class Queue {
  public:
-  // At most so many messages in one EnqueueBatch or DequeueBatch.
+  // At most so many messages in one EnqueueBatch or DequeueBatch, or in one call that acks,
+  // releases or deletes several.
   static constexpr int kMaxBatchSize = 100'000;
 
   const std::string& name() const;

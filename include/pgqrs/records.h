@@ -63,7 +63,9 @@ struct QueueMetrics {
   std::int64_t leased = 0;
   std::int64_t archived = 0;
   std::int64_t dead = 0;
-  std::optional<TimePoint> oldest_waiting;  // When the oldest waiting message was enqueued.
+  // When the waiting message with the lowest id was enqueued. (Processes reserve their ids in
+  // blocks, so where several enqueue another one may be older by as long as a block lasts.)
+  std::optional<TimePoint> oldest_waiting;
   std::optional<TimePoint> newest_message;  // When the newest message was enqueued.
   Duration oldest_age = Duration::zero();   // How long the oldest waiting message waits.
   double enqueued_per_second = 0;           // Over the last minute.

@@ -40,6 +40,8 @@ Targets TargetsOf(std::span<const std::int64_t> message_ids) {
 
 void FillSettle(SettleRequest& request, std::shared_ptr<queue::Worker> worker, Targets targets,
                 Settlement settlement) {
+  CheckCount("number of messages", static_cast<std::int64_t>(targets.size()), 0,
+             Queue::kMaxBatchSize);
   request.bytes += targets.size() * sizeof(SettleRequest::Target) + settlement.text.size();
   request.action = settlement.action;
   request.targets = std::move(targets);
