@@ -100,6 +100,7 @@ TEST_P(Payload, OfEachMessageOfABatchComesBackAsItWas) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Json> payloads;
+  payloads.reserve(UnusualTexts().size());
   for (const auto& text : UnusualTexts()) payloads.push_back(Json::Parse(text));
   const auto ids = queue.EnqueueBatch(payloads);
   EXPECT_EQ(TextsOf(queue.DequeueBatch(1000)), UnusualTexts());

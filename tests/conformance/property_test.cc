@@ -84,6 +84,7 @@ class RandomCalls {
     }
     const int n = Chance(40) ? 1 : Pick(0, Chance(20) ? 150 : 12);
     std::vector<Json> payloads;
+    payloads.reserve(static_cast<std::size_t>(n));
     for (int i = 0; i < n; ++i) payloads.push_back(NextPayload());
     const auto ids = n == 1 ? std::vector{queue_.Enqueue(payloads[0], options)}
                             : queue_.EnqueueBatch(payloads, options);
@@ -195,6 +196,7 @@ class RandomCalls {
   void SettleInFlightTogether() {
     auto picked = PickHeld();
     std::vector<std::pair<Future<bool>, bool>> answers;
+    answers.reserve(picked.size());
     for (auto& held : picked) answers.push_back(Begin(held));
     for (auto& [answer, expected] : answers) EXPECT_EQ(answer.Get(), expected);
   }
@@ -219,8 +221,10 @@ class RandomCalls {
   }
 
   void SettleById() {
+    const auto picked = PickHeld();
     std::vector<std::int64_t> ids;
-    for (const auto& held : PickHeld()) ids.push_back(held.message.id());
+    ids.reserve(picked.size());
+    for (const auto& held : picked) ids.push_back(held.message.id());
     if (ids.empty()) return;
     std::vector<bool> expected;
     const auto expect = [&](std::int64_t worker_id, const auto& act) {

@@ -236,6 +236,7 @@ TEST_P(SettleSubset, ReplayOfSomeDeadLettersOfABatchLeavesTheOthersDead) {
 
 TEST_P(SettleSubset, EachMessageOfABatchCanHaveATimeOfItsOwn) {
   std::vector<Future<bool>> answers;
+  answers.reserve(held_.size());
   for (std::size_t i = 0; i < held_.size(); ++i) {
     answers.push_back(held_[i].ReleaseAsync(seconds(1 + static_cast<int>(i)), std::to_string(i)));
   }
