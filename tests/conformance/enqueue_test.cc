@@ -103,7 +103,7 @@ TEST_P(Enqueue, ABatchOfLargePayloadsStaysWholeAndInOrder) {
   auto queue = store.Queue("jobs");
   std::vector<Json> payloads;
   payloads.reserve(20);
-  for (int i = 0; i < 20; ++i) payloads.emplace_back(std::string(10'000 * (i % 8), 'x'));
+  for (std::size_t i = 0; i < 20; ++i) payloads.emplace_back(std::string(10'000 * (i % 8), 'x'));
   const auto ids = queue.EnqueueBatch(payloads);
   const auto messages = queue.DequeueBatch(100);
   ASSERT_EQ(IdsOf(messages), ids);

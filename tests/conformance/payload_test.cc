@@ -11,7 +11,7 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::string_literals::operator""s;
+using namespace std::string_literals;  // NOLINT(google-build-using-namespace): only of literals.
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
