@@ -61,6 +61,7 @@ TEST_P(Dequeue, BatchReachesOverPrioritiesAndBatchesInTheirOrder) {
   auto queue = store.Queue("jobs");
   for (int priority = 9; priority >= 0; --priority) {
     std::vector<Json> payloads;
+    payloads.reserve(7);
     for (int i = 0; i < 7; ++i) payloads.emplace_back(std::string(1, static_cast<char>('a' + i)));
     queue.EnqueueBatch(payloads, {.priority = priority});
   }

@@ -235,6 +235,7 @@ TEST_P(DequeueWait, GivesEachOfManyWaitingConsumersOneMessage) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Future<std::optional<Message>>> waiting;
+  waiting.reserve(20);
   for (int i = 0; i < 20; ++i) waiting.push_back(queue.DequeueWaitAsync(kLong));
   AwaitWaitingConsumers(store, 20);
   queue.EnqueueBatch(NumberedPayloads(15));

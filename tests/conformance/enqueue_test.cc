@@ -102,7 +102,8 @@ TEST_P(Enqueue, ABatchOfLargePayloadsStaysWholeAndInOrder) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Json> payloads;
-  for (int i = 0; i < 20; ++i) payloads.emplace_back(std::string(10'000 * (i % 8), 'x'));
+  payloads.reserve(20);
+  for (std::size_t i = 0; i < 20; ++i) payloads.emplace_back(std::string(10'000 * (i % 8), 'x'));
   const auto ids = queue.EnqueueBatch(payloads);
   const auto messages = queue.DequeueBatch(100);
   ASSERT_EQ(IdsOf(messages), ids);
@@ -165,6 +166,7 @@ TEST_P(Enqueue, IdsOfConcurrentProducersAreUnique) {
   std::set<std::int64_t> ids;
   std::vector<std::thread> producers;
   constexpr int kEach = 40;
+  producers.reserve(6);
   for (std::size_t p = 0; p < 6; ++p) {
     producers.emplace_back([&, queue = stores[p % stores.size()].Queue("jobs")]() mutable {
       for (int i = 0; i < kEach; ++i) {
@@ -290,8 +292,10 @@ TEST_P(Enqueue, EnqueuesInFlightTogetherKeepTheOrderInWhichTheyWereMade) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Future<std::int64_t>> enqueues;
+  enqueues.reserve(500);
   for (int i = 0; i < 500; ++i) enqueues.push_back(queue.EnqueueAsync(Number(i)));
   std::vector<std::int64_t> ids;
+  ids.reserve(enqueues.size());
   for (auto& enqueue : enqueues) ids.push_back(enqueue.Get());
   EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
   EXPECT_EQ(IdsOf(queue.DequeueBatch(1000)), ids);

@@ -11,7 +11,7 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::string_literals::operator""s;
+using namespace std::string_literals;  // NOLINT(google-build-using-namespace): only of literals.
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
@@ -100,6 +100,7 @@ TEST_P(Payload, OfEachMessageOfABatchComesBackAsItWas) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Json> payloads;
+  payloads.reserve(UnusualTexts().size());
   for (const auto& text : UnusualTexts()) payloads.push_back(Json::Parse(text));
   const auto ids = queue.EnqueueBatch(payloads);
   EXPECT_EQ(TextsOf(queue.DequeueBatch(1000)), UnusualTexts());

@@ -27,6 +27,7 @@ PGQRS_ON_EVERY_BACKEND(Queues);
 // Puts a message, its delay apart from those of all others, into each of n batches.
 void EnqueueInManyBatches(Queue& queue, int n) {
   std::vector<Future<std::int64_t>> enqueues;
+  enqueues.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) {
     enqueues.push_back(queue.EnqueueAsync("held back", {.delay = hours(1) + seconds(i)}));
   }
@@ -35,6 +36,7 @@ void EnqueueInManyBatches(Queue& queue, int n) {
 
 std::vector<std::string> NamesOf(const std::vector<QueueInfo>& queues) {
   std::vector<std::string> names;
+  names.reserve(queues.size());
   for (const auto& queue : queues) names.push_back(queue.queue_name);
   return names;
 }
@@ -64,12 +66,11 @@ TEST_P(Queues, OpenQueueFailsWhereThereIsNone) {
 
 // Runs `call` in several threads, on two stores of one database where the backend can do that.
 void InThreads(std::vector<PgqrsStore> stores, const std::function<void(PgqrsStore&)>& call) {
+  constexpr std::size_t kThreads = 8;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
-    threads.emplace_back(
-        [&call, store = stores[static_cast<std::size_t>(i) % stores.size()]]() mutable {
-          call(store);
-        });
+  threads.reserve(kThreads);
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&call, store = stores[i % stores.size()]]() mutable { call(store); });
   }
   for (auto& thread : threads) thread.join();
 }

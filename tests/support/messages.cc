@@ -8,18 +8,21 @@ namespace pgqrs::testing {
 
 std::vector<Json> NumberedPayloads(int n) {
   std::vector<Json> payloads;
+  payloads.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) payloads.push_back(Json::Parse(std::to_string(i)));
   return payloads;
 }
 
 std::vector<std::int64_t> IdsOf(const std::vector<Message>& messages) {
   std::vector<std::int64_t> ids;
+  ids.reserve(messages.size());
   for (const auto& message : messages) ids.push_back(message.id());
   return ids;
 }
 
 std::vector<std::string> TextsOf(const std::vector<Message>& messages) {
   std::vector<std::string> texts;
+  texts.reserve(messages.size());
   for (const auto& message : messages) texts.push_back(message.payload().text());
   return texts;
 }
