@@ -33,12 +33,17 @@ std::map<std::string, std::string> ListTables(driver::Connection& connection) {
                     "; nothing was touched");
 }
 
+// 0 where the migrations are not ours.
 int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
   const auto& known = sql::Migrations(dialect);
-  int version = 0;
+  std::int64_t version = 0;
   connection.Run(Statement::kListMigrations, {}, [&](const driver::Row& row) {
-    version = static_cast<int>(row.Int(0));
-    if (version > static_cast<int>(known.size())) {
+    version = row.Int(0);
+    if (version < 1) {
+      version = 0;
+      return false;
+    }
+    if (version > static_cast<std::int64_t>(known.size())) {
       throw SchemaError("the schema of the database has version " + std::to_string(version) +
                         ", and this library knows up to version " + std::to_string(known.size()) +
                         "; use a newer pgqrs. Nothing was touched");
@@ -51,7 +56,7 @@ int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
     }
     return true;
   });
-  return version;
+  return static_cast<int>(version);
 }
 
 // What is damaged in a hot set that was read batch by batch.
