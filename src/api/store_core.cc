@@ -39,6 +39,7 @@ bool PrepareSchema(driver::Connection& connection, const driver::Database& datab
     throw SchemaError(
         "the schema of the database is older than this library; run Admin().Install()");
   }
+  connection.Adopt();
   if (state != queue::SchemaState::kCurrent) {
     connection.Begin();
     try {

@@ -65,6 +65,10 @@ class Connection {
  public:
   virtual ~Connection() = default;
 
+  // Makes the lasting settings of a database that is known to be ours, or to become ours. Until
+  // then a connection changes nothing. Outside a transaction.
+  virtual void Adopt() {}
+
   // A transaction: on a writer one that may write, for which Begin waits its turn, up to
   // Config::connection_timeout; on a reader one that sees the database as it was at one moment.
   virtual void Begin() = 0;

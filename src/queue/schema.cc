@@ -33,16 +33,17 @@ std::map<std::string, std::string> ListTables(driver::Connection& connection) {
                     "; nothing was touched");
 }
 
+// 0 where the migrations are not ours.
 int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
   const auto& known = sql::Migrations(dialect);
-  int version = 0;
+  std::int64_t version = 0;
   connection.Run(Statement::kListMigrations, {}, [&](const driver::Row& row) {
-    version = static_cast<int>(row.Int(0));
+    version = row.Int(0);
     if (version < 1) {
-      throw SchemaError("the database records a migration " + std::to_string(version) +
-                        ", which no pgqrs has; nothing was touched");
+      version = 0;
+      return false;
     }
-    if (version > static_cast<int>(known.size())) {
+    if (version > static_cast<std::int64_t>(known.size())) {
       throw SchemaError("the schema of the database has version " + std::to_string(version) +
                         ", and this library knows up to version " + std::to_string(known.size()) +
                         "; use a newer pgqrs. Nothing was touched");
@@ -55,7 +56,7 @@ int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
     }
     return true;
   });
-  return version;
+  return static_cast<int>(version);
 }
 
 // What is damaged in a hot set that was read batch by batch.
@@ -74,7 +75,12 @@ class DamageReport {
 void CheckBatch(driver::Connection& connection, const BatchRow& batch, DamageReport& report) {
   const auto name = "batch " + std::to_string(batch.id);
   Mask seen = 0;
-  const auto check_part = [&](const std::string& what, Mask mask, std::int64_t queue_id) {
+  const auto check_part = [&](const std::string& what, Mask mask, std::int64_t n,
+                              std::int64_t queue_id) {
+    if (n != Count(mask)) {
+      report.Add(what + " counts " + std::to_string(n) + " messages and has " +
+                 std::to_string(Count(mask)));
+    }
     if ((mask & ~FullMask(batch.n)) != 0)
       report.Add(what + " has messages that " + name + " lacks");
     if ((mask & seen) != 0)
@@ -82,16 +88,17 @@ void CheckBatch(driver::Connection& connection, const BatchRow& batch, DamageRep
     if (queue_id != batch.queue_id) report.Add(what + " is of another queue than " + name);
     seen |= mask;
   };
-  const auto slices = LoadBatchSlices(connection, batch.id);
-  for (const auto& slice : slices.slices()) {
-    check_part("slice " + std::to_string(slice.id), slice.mask, slice.state.queue_id);
-  }
-  connection.Run(Statement::kArchiveOfBatch, {batch.queue_id, batch.id},
-                 [&](const driver::Row& row) {
-                   const auto part = ReadArchiveRow(row);
-                   check_part("archive row " + std::to_string(part.id), part.mask, part.queue_id);
-                   return true;
-                 });
+  connection.Run(Statement::kSlicesOfBatch, {batch.id}, [&](const driver::Row& row) {
+    const auto slice = ReadSlice(row);
+    check_part("slice " + std::to_string(slice.id), slice.mask, row.Int(5), slice.state.queue_id);
+    return true;
+  });
+  connection.Run(
+      Statement::kArchiveOfBatch, {batch.queue_id, batch.id}, [&](const driver::Row& row) {
+        const auto part = ReadArchiveRow(row);
+        check_part("archive row " + std::to_string(part.id), part.mask, row.Int(4), part.queue_id);
+        return true;
+      });
   if (seen == 0) report.Add(name + " has no message in any state");
 }
 

@@ -55,7 +55,6 @@ std::map<std::string, std::string> ReadSchema(sqlite3* database) {
 
 SqliteConnection::SqliteConnection(const SqliteOptions& options, Role role) : options_(options) {
   database_ = OpenSqlite(options_.path);
-  if (!options_.in_memory() && role == Role::kWriter) turn_.emplace(options_.path);
   sqlite3_busy_handler(database_.get(), WaitWhileBusy, this);
   try {
     Configure(role);
@@ -66,7 +65,6 @@ SqliteConnection::SqliteConnection(const SqliteOptions& options, Role role) : op
 
 void SqliteConnection::Configure(Role role) {
   auto* database = database_.get();
-  if (!options_.in_memory()) SwitchToWal();
   ExecuteSqlite(database,
                 options_.synchronous_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
                 "setting the durability");
@@ -79,6 +77,12 @@ void SqliteConnection::Configure(Role role) {
   } else {
     data_version_.emplace(database);
   }
+}
+
+void SqliteConnection::Adopt() {
+  if (options_.in_memory()) return;
+  SwitchToWal();
+  turn_.emplace(options_.path);
 }
 
 // SQLite does not call the busy handler while it changes the mode.

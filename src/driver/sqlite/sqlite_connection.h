@@ -22,6 +22,7 @@ class SqliteConnection final : public Connection {
 
   SqliteConnection(const SqliteOptions& options, Role role);
 
+  void Adopt() override;
   void Begin() override;
   void Commit() override;
   void Rollback() noexcept override;

@@ -7,7 +7,8 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 -- name: ArchiveOfBatch
 SELECT id, queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
-FROM pgqrs_archive WHERE queue_id = ?1 AND batch_id = ?2 ORDER BY id;
+FROM pgqrs_archive INDEXED BY pgqrs_archive_batch
+WHERE queue_id = ?1 AND batch_id = ?2 ORDER BY id;
 
 -- name: ListFinished
 -- A queue's finished messages from batch ?2 on.

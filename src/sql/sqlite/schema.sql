@@ -26,8 +26,10 @@ SELECT integrity_check FROM pragma_integrity_check;
 SELECT 'slice', s.id, 'its batch is missing' FROM pgqrs_slices AS s
 WHERE NOT EXISTS (SELECT 1 FROM pgqrs_batches AS b WHERE b.id = s.id >> 6)
 UNION ALL
-SELECT 'archive row', a.id, 'its batch is missing' FROM pgqrs_archive AS a
-WHERE NOT EXISTS (SELECT 1 FROM pgqrs_batches AS b WHERE b.id = a.batch_id)
+SELECT 'archive row', a.id, 'its batch is missing in its queue' FROM pgqrs_archive AS a
+WHERE NOT EXISTS (
+  SELECT 1 FROM pgqrs_batches AS b WHERE b.id = a.batch_id AND b.queue_id = a.queue_id
+)
 UNION ALL
 SELECT 'batch', b.id, 'its queue is missing' FROM pgqrs_batches AS b
 WHERE NOT EXISTS (SELECT 1 FROM pgqrs_queues AS q WHERE q.id = b.queue_id)

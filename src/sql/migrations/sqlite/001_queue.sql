@@ -130,7 +130,8 @@ BEGIN
   SELECT raise(ABORT, 'pgqrs_messages: queue_name names no queue')
   WHERE NOT EXISTS (SELECT 1 FROM pgqrs_queues WHERE queue_name = NEW.queue_name);
   SELECT raise(ABORT, 'pgqrs_messages: payload is not JSON text')
-  WHERE typeof(NEW.payload) <> 'text' OR NOT json_valid(NEW.payload);
+  WHERE typeof(NEW.payload) <> 'text' OR NOT json_valid(NEW.payload)
+    OR instr(NEW.payload, char(0)) > 0;  -- Where json_valid stops reading.
   SELECT raise(ABORT, 'pgqrs_messages: priority is not an integer from 0 to 9')
   WHERE NEW.priority IS NOT NULL
     AND (typeof(NEW.priority) <> 'integer' OR NEW.priority NOT BETWEEN 0 AND 9);

@@ -1,0 +1,202 @@
+#include "sql/catalog.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/sqlite/sqlite_handle.h"
+#include "sql/embedded.h"
+#include "sqlite/sqlite_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using sql::Statement;
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAreArray;
+
+// The value of the first parameter, where it is an integer, of other integers, and of texts.
+struct Parameters {
+  std::int64_t first;
+  std::int64_t number;
+  std::string text;
+};
+
+// A database in which every id, time and priority is 1, so that queries with such parameters find
+// something; and in which something is wrong, for those that look for that.
+class Catalog : public SqliteTest {
+ protected:
+  Catalog() {
+    config().clock = [] { return TimePoint(Duration(1)); };
+    {
+      auto store = Open();
+      auto queue = store.Queue("jobs");
+      store.Queue("closed");
+      const std::vector<Json> payloads(6, "x");
+      queue.EnqueueBatch(payloads, {.priority = 1});
+      auto consumer = queue.NewConsumer();
+      auto taken = queue.DequeueBatch(5);
+      taken[0].Ack();
+      taken[1].DeadLetter("broken");
+      taken[2].Release(Duration::zero(), "failed");
+    }
+    Shell().Execute(
+        "UPDATE pgqrs_queues SET deleted_at = 1, queue_name = NULL WHERE queue_name = 'closed';"
+        "UPDATE pgqrs_slices SET lease_token = 7, worker_id = 1 WHERE last_error IS NULL;"
+        "INSERT INTO pgqrs_slices (id, queue_id, priority, visible_at, mask, n) "
+        "VALUES (6400, 1, 1, 1, 1, 1)");
+    database_ = driver::OpenSqlite(path());
+  }
+
+  driver::SqliteStatement Prepare(const sql::StatementInfo& info) {
+    const auto index = static_cast<std::size_t>(&info - sql::kCatalog.data());
+    const auto text = sql::Text("sqlite", static_cast<Statement>(index));
+    return driver::PrepareSqlite(database_.get(), text, info.name);
+  }
+
+  // Runs a statement, takes back what it did, and gives SQLite's last code.
+  int Run(const sql::StatementInfo& info, const Parameters& parameters, bool& found_row) {
+    driver::ExecuteSqlite(database_.get(), "BEGIN", info.name);
+    auto statement = Prepare(info);
+    for (int i = 0; i < static_cast<int>(info.parameters.size()); ++i) {
+      if (info.parameters[static_cast<std::size_t>(i)] == 't') {
+        sqlite3_bind_text(statement.get(), i + 1, parameters.text.c_str(), -1, SQLITE_TRANSIENT);
+      } else {
+        sqlite3_bind_int64(statement.get(), i + 1, i == 0 ? parameters.first : parameters.number);
+      }
+    }
+    int code = SQLITE_ROW;
+    while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
+      found_row = true;
+      CheckRow(statement.get(), info);
+    }
+    statement.reset();
+    driver::ExecuteSqlite(database_.get(), "ROLLBACK", info.name);
+    return code;
+  }
+
+  // What SQLite says about how it will run a statement.
+  std::vector<std::string> PlanOf(Statement statement) {
+    const auto text = "EXPLAIN QUERY PLAN " + std::string(sql::Text("sqlite", statement));
+    std::vector<std::string> plan;
+    for (const auto& row : Shell().Query(text)) plan.push_back(row.at(3));
+    return plan;
+  }
+
+  void ExpectGoodPlan(Statement statement) {
+    const auto plan = PlanOf(statement);
+    // The rows of one batch are 64 at most.
+    if (statement != Statement::kArchiveOfBatch) {
+      EXPECT_THAT(plan, Each(Not(HasSubstr("TEMP B-TREE"))));
+    }
+    EXPECT_THAT(plan, Contains(AnyOf(HasSubstr("USING INDEX"), HasSubstr("USING COVERING INDEX"),
+                                     HasSubstr("USING INTEGER PRIMARY KEY"))));
+    for (const auto& step : plan) {
+      // Walking over a constant list is no scan of a table.
+      const bool is_scan = step.starts_with("SCAN") && !step.ends_with("VIRTUAL TABLE INDEX 1:") &&
+                           !step.starts_with("SCAN (subquery");
+      EXPECT_FALSE(is_scan) << sql::Info(statement).name << ": " << step;
+    }
+  }
+
+ private:
+  static void CheckRow(sqlite3_stmt* statement, const sql::StatementInfo& info) {
+    for (int i = 0; i < static_cast<int>(info.columns.size()); ++i) {
+      const int type = sqlite3_column_type(statement, i);
+      if (type == SQLITE_NULL) continue;
+      const int declared =
+          info.columns[static_cast<std::size_t>(i)] == 'i' ? SQLITE_INTEGER : SQLITE_TEXT;
+      EXPECT_EQ(type, declared) << info.name << ", column " << i;
+    }
+  }
+
+  driver::SqliteHandle database_;
+};
+
+TEST_F(Catalog, EveryStatementPreparesWithTheDeclaredCounts) {
+  for (const auto& info : sql::kCatalog) {
+    const auto statement = Prepare(info);
+    EXPECT_EQ(sqlite3_bind_parameter_count(statement.get()),
+              static_cast<int>(info.parameters.size()))
+        << info.name;
+    EXPECT_EQ(sqlite3_column_count(statement.get()), static_cast<int>(info.columns.size()))
+        << info.name;
+    EXPECT_EQ((std::string(info.parameters) + std::string(info.columns)).find_first_not_of("it"),
+              std::string::npos)
+        << info.name;
+  }
+}
+
+TEST_F(Catalog, EveryColumnHasTheDeclaredType) {
+  const std::vector<Parameters> all = {{.first = 1, .number = 1, .text = "jobs"},
+                                       {.first = 0, .number = 1, .text = "batch"},
+                                       {.first = 1, .number = 1'000'000, .text = "jobs"}};
+  for (const auto& info : sql::kCatalog) {
+    bool found_row = false;
+    bool has_succeeded = false;
+    for (const auto& parameters : all) {
+      const int code = Run(info, parameters, found_row);
+      EXPECT_NE(code, SQLITE_CONSTRAINT_DATATYPE) << info.name;
+      if (code == SQLITE_DONE) has_succeeded = true;
+    }
+    // A table that is there already, or an id that is taken, is refused for another reason.
+    const bool inserts = info.name.starts_with("Insert");
+    EXPECT_TRUE(has_succeeded || inserts) << info.name;
+    EXPECT_EQ(found_row, !info.columns.empty()) << info.name;
+  }
+}
+
+TEST(CatalogText, EverySectionOfTheFilesIsInTheCatalogueOnce) {
+  constexpr std::string_view kMark = "-- name: ";
+  std::vector<std::string> sections;
+  for (const auto& file : sql::EmbeddedFiles()) {
+    if (!file.path.starts_with("sqlite/")) continue;
+    for (auto at = file.text.find(kMark); at != std::string_view::npos;
+         at = file.text.find(kMark, at + 1)) {
+      const auto begin = at + kMark.size();
+      sections.emplace_back(file.text.substr(begin, file.text.find('\n', begin) - begin));
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& info : sql::kCatalog) names.emplace_back(info.name);
+  EXPECT_THAT(sections, UnorderedElementsAreArray(names));
+}
+
+TEST(CatalogText, MigrationsAreNumberedFromOneWithoutGaps) {
+  int expected = 0;
+  for (const auto& migration : sql::Migrations("sqlite")) {
+    EXPECT_EQ(migration.version, ++expected);
+    EXPECT_THAT(migration.text, Not(IsEmpty()));
+  }
+  EXPECT_GT(expected, 0);
+}
+
+constexpr auto kHotStatements = std::to_array(
+    {Statement::kNextSlices, Statement::kSlicesOfBatch, Statement::kNextVisible,
+     Statement::kUnheldSlices, Statement::kListFinished, Statement::kListDead,
+     Statement::kFindBatch, Statement::kQueueIsOpen, Statement::kArchiveOfBatch,
+     Statement::kDeleteUnusedBatch, Statement::kUpdateSlice, Statement::kDeleteSlice});
+
+TEST_F(Catalog, HotStatementsUseAnIndexAndNeitherScanNorSort) {
+  for (const auto statement : kHotStatements) ExpectGoodPlan(statement);
+}
+
+// Statistics must not lead the planner to another plan, not even those of small tables.
+TEST_F(Catalog, HotStatementsKeepTheirPlansAfterAnalyze) {
+  Shell().Execute(
+      "INSERT INTO pgqrs_batches SELECT value, 1, 1, 1, 1, '[1]' FROM json_each('[70, 71, 72]');"
+      "ANALYZE");
+  for (const auto statement : kHotStatements) ExpectGoodPlan(statement);
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
