@@ -147,6 +147,14 @@ void Engine::RunTransaction(std::span<Request* const> requests) {
   try {
     group.Run();
     writer_->Commit();
+  } catch (const driver::Failure& failure) {
+    writer_->Rollback();
+    if (failure.fault() == driver::Fault::kUnknown) {
+      group.MayHaveCommitted();
+    } else {
+      group.RolledBack();
+    }
+    throw;
   } catch (...) {
     writer_->Rollback();
     group.RolledBack();
