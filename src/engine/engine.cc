@@ -170,6 +170,8 @@ void Engine::TryGroup(std::span<Request* const> requests) {
                                  LogField{"error", failure.what()}};
       Log(LogLevel::kWarning, "a group failed; its requests are run one by one", fields);
       for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
+      // A dequeue among them that is about to wait may have looked before an enqueue behind it.
+      ++outside_changes_;
       return;
     }
     const auto error = PublicError(std::current_exception());
@@ -185,6 +187,14 @@ void Engine::RunTransaction(std::span<Request* const> requests) {
   try {
     group.Run();
     writer_->Commit();
+  } catch (const driver::Failure& failure) {
+    writer_->Rollback();
+    if (failure.fault() == driver::Fault::kUnknown) {
+      group.MayHaveCommitted();
+    } else {
+      group.RolledBack();
+    }
+    throw;
   } catch (...) {
     writer_->Rollback();
     group.RolledBack();
@@ -278,7 +288,9 @@ void Engine::WakeQueue(std::int64_t queue_id) {
 
 void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
   if (waiters_.size() == 0) return;
-  const auto delay = Duration(visible_at) - writer_->Now().time_since_epoch();
+  // A visible time may lie further ahead than the timer can count.
+  const auto delay =
+      std::min(Duration(visible_at) - writer_->Now().time_since_epoch(), kMaxDuration);
   if (delay <= Duration::zero()) {
     WakeQueue(queue_id);
     return;

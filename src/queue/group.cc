@@ -68,11 +68,7 @@ void Group::Run() {
 }
 
 void Group::Committed() {
-  for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
-    if (dequeue->taken.empty()) continue;
-    dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size());
-    session_.holders[dequeue->worker->id] = dequeue->worker;
-  }
+  CountTaken();
   for (const auto& [worker_id, n] : settled_) {
     const auto holder = session_.holders.find(worker_id);
     if (holder == session_.holders.end()) continue;
@@ -88,6 +84,23 @@ void Group::RolledBack() {
   session_.ids = ids_before_;
   for (auto* worker : new_workers_) worker->id = 0;
   for (auto* request : requests_) request->error = nullptr;
+}
+
+void Group::MayHaveCommitted() {
+  // Neither are the numbers of this group free, nor is the block that they came from certainly
+  // ours.
+  session_.ids = {};
+  // Workers may have got leases that nobody knows of. A worker that is new here may have no row.
+  CountTaken();
+  for (auto* worker : new_workers_) worker->id = 0;
+}
+
+void Group::CountTaken() {
+  for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
+    if (dequeue->taken.empty()) continue;
+    dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size());
+    session_.holders[dequeue->worker->id] = dequeue->worker;
+  }
 }
 
 std::int64_t Group::WorkerId(Worker& worker) {

@@ -60,6 +60,8 @@ class Group {
   void Committed();
   // To be called instead of it after a rollback: makes everything as it was before Run.
   void RolledBack();
+  // To be called instead where nobody knows whether the commit happened.
+  void MayHaveCommitted();
 
   const std::vector<BecameVisible>& became_visible() const { return became_visible_; }
 
@@ -68,6 +70,7 @@ class Group {
   friend class DequeueStep;
   friend class SettleStep;
 
+  void CountTaken();
   std::int64_t WorkerId(Worker& worker);
   // Whether the queue still exists; where not, the request gets the error.
   bool CheckQueue(Request& request, const QueueRef& queue);
