@@ -124,6 +124,7 @@ Future<void> StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
     const std::lock_guard lock(workers_mutex_);
     std::erase_if(workers_, [&](const OpenWorker& open) { return open.worker == worker; });
   }
+  worker->is_retired = true;
   engine_.CancelWaits(worker.get());
   // A job runs behind everything that was submitted before it, so a dequeue that is under way is
   // given back too, and a worker whose row such a request makes is known by then. It never waits

@@ -149,6 +149,7 @@ void Engine::RunGroup(std::vector<RequestPtr> group) {
   requests.reserve(group.size());
   for (const auto& request : group) requests.push_back(request.get());
   const auto start = SteadyClock::now();
+  must_look_again_ = false;
   TryGroup(requests);
   stats_.Update([&](EngineMetrics& metrics) {
     ++metrics.groups;
@@ -171,7 +172,7 @@ void Engine::TryGroup(std::span<Request* const> requests) {
       Log(LogLevel::kWarning, "a group failed; its requests are run one by one", fields);
       for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
       // A dequeue among them that is about to wait may have looked before an enqueue behind it.
-      ++outside_changes_;
+      must_look_again_ = true;
       return;
     }
     const auto error = PublicError(std::current_exception());
@@ -250,7 +251,7 @@ void Engine::Finish(std::vector<RequestPtr> group) {
     if (request->kind == Request::Kind::kDequeue && !request->error) {
       const auto& dequeue = static_cast<const DequeueRequest&>(*request);
       const bool waits = dequeue.taken.empty() && dequeue.wait_until && !closed_ &&
-                         *dequeue.wait_until > SteadyClock::now();
+                         !dequeue.worker->is_retired && *dequeue.wait_until > SteadyClock::now();
       if (waits) {
         Park(std::move(request));
         continue;
@@ -266,6 +267,7 @@ void Engine::Park(RequestPtr request) {
   const auto queue_id = dequeue.queue->id;
   const auto next_visible = dequeue.next_visible;
   const auto wait_until = *dequeue.wait_until;
+  const auto worker = dequeue.worker;
   const auto ticket = waiters_.Park(std::move(request));
   UpdateListener();
   KeepPolling();
@@ -276,8 +278,11 @@ void Engine::Park(RequestPtr request) {
     });
   }
   if (next_visible) WakeQueueAt(queue_id, *next_visible);
+  if (must_look_again_) WakeQueue(queue_id);
   if (closed_) {
     for (auto& late : waiters_.TakeAll()) late->Complete();
+  } else if (worker->is_retired) {
+    CancelWaits(worker.get());
   }
 }
 

@@ -106,6 +106,9 @@ class Engine {
   Timer timer_;
   Readers readers_;
 
+  // Of the group that is just carried out: whether its dequeues may have missed something of it.
+  bool must_look_again_ = false;
+
   std::mutex wake_mutex_;
   std::map<std::int64_t, Timer::Id> wake_timers_;  // The next visible time, by queue.
   std::atomic<bool> polling_{false};

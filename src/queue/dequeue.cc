@@ -32,6 +32,7 @@ void DequeueStep::Run(const std::vector<DequeueRequest*>& requests) {
   for (auto* request : requests) {
     request->taken.clear();
     request->next_visible.reset();
+    if (request->worker->is_retired) continue;
     if (group_.CheckQueue(*request, *request->queue)) left.push_back(request);
   }
   while (!left.empty()) {

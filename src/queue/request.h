@@ -37,6 +37,9 @@ struct Worker {
   std::optional<std::int64_t> queue_id;
   std::atomic<std::int64_t> id{0};
 
+  // From here on it gets nothing more, whatever was asked for before.
+  std::atomic<bool> is_retired{false};
+
   // Messages that it was handed out less those that were settled here. Not exact (that a lease was
   // lost is not noticed), but 0 means that there is nothing to give back.
   std::atomic<std::int64_t> held{0};

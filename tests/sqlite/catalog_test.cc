@@ -182,7 +182,7 @@ TEST(CatalogText, MigrationsAreNumberedFromOneWithoutGaps) {
 
 constexpr auto kHotStatements = std::to_array(
     {Statement::kNextSlices, Statement::kSlicesOfBatch, Statement::kNextVisible,
-     Statement::kUnheldSlices, Statement::kListFinished, Statement::kListDead,
+     Statement::kSlicesBehind, Statement::kListFinished, Statement::kListDead,
      Statement::kFindBatch, Statement::kQueueIsOpen, Statement::kArchiveOfBatch,
      Statement::kDeleteUnusedBatch, Statement::kUpdateSlice, Statement::kDeleteSlice});
 

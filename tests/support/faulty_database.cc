@@ -13,6 +13,7 @@ class FaultyConnection final : public driver::Connection {
   FaultyConnection(std::unique_ptr<driver::Connection> real, std::shared_ptr<Faults> faults)
       : real_(std::move(real)), faults_(std::move(faults)) {}
 
+  void Adopt() override { real_->Adopt(); }
   void Begin() override {
     faults_->Ask({.moment = Moment::kBegin});
     real_->Begin();
@@ -32,6 +33,7 @@ class FaultyConnection final : public driver::Connection {
   void RunScript(std::string_view script) override { real_->RunScript(script); }
   void PrepareAll() override { real_->PrepareAll(); }
   std::vector<std::string> CompareSchema() override { return real_->CompareSchema(); }
+  bool SeesForeignCommits() override { return real_->SeesForeignCommits(); }
   TimePoint Now() override { return real_->Now(); }
 
  private:
