@@ -36,7 +36,7 @@ class Call final : public RequestT {
 
   void Complete() override {
     if (this->error) {
-      state_->Fail(this->error);
+      state_->Fail(std::exchange(this->error, nullptr));
       return;
     }
     if constexpr (std::is_void_v<T>) {
