@@ -77,8 +77,9 @@ class FutureStateBase {
     }
   }
 
-  void RethrowError() const {
-    if (error_) std::rethrow_exception(error_);
+  // Hands the error over, so that it ends on the thread that took it.
+  void RethrowError() {
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:

@@ -50,7 +50,7 @@ class Call final : public RequestT {
         this->error = std::current_exception();
       }
     }
-    state_->Fail(this->error);
+    state_->Fail(std::exchange(this->error, nullptr));
   }
 
  private:

@@ -27,6 +27,7 @@ std::vector<std::int64_t> IdsOf(const std::vector<MessageInfo>& messages) {
 // n numbers as payloads.
 std::vector<Json> Numbers(int n) {
   std::vector<Json> payloads;
+  payloads.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) payloads.push_back(Json::Parse(std::to_string(i)));
   return payloads;
 }

@@ -229,6 +229,7 @@ TEST_P(Futures, ManyCoroutinesRunSideBySide) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Future<int>> all;
+  all.reserve(20);
   for (int i = 0; i < 20; ++i) all.push_back(HandleAll(queue, 5));
   for (auto& one : all) EXPECT_EQ(one.Get(), 5);
   EXPECT_EQ(queue.Metrics().archived, 100);

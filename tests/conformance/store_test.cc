@@ -53,6 +53,7 @@ TEST_P(Store, ClosingFinishesWhatIsUnderWay) {
   auto store = std::make_optional(Open());
   auto queue = store->Queue("jobs");
   std::vector<Future<std::int64_t>> enqueues;
+  enqueues.reserve(500);
   for (int i = 0; i < 500; ++i) enqueues.push_back(queue.EnqueueAsync("x"));
   store.reset();
   for (auto& enqueue : enqueues) EXPECT_GT(enqueue.Get(), 0);
@@ -64,6 +65,7 @@ TEST_P(Store, ClosingEndsEveryWaitWithNothing) {
   auto store = std::make_optional(Open());
   auto queue = store->Queue("jobs");
   std::vector<Future<std::optional<Message>>> waits;
+  waits.reserve(20);
   for (int i = 0; i < 20; ++i) waits.push_back(queue.DequeueWaitAsync(hours(1)));
   store.reset();
   for (auto& wait : waits) EXPECT_FALSE(wait.Get());
@@ -116,6 +118,7 @@ TEST_P(Store, AConsumerIsWokenByAnotherStore) {
 TEST_P(Store, ManyStoresMayOpenANewDatabaseAtOnce) {
   if (!IsShared()) GTEST_SKIP() << "each store has its own database";
   std::vector<std::thread> threads;
+  threads.reserve(6);
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&] { Open().Queue("jobs").Enqueue("x"); });
   }
@@ -130,6 +133,7 @@ TEST_P(Store, CallsWorkFromManyThreadsAtOnce) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int j = 0; j < 25; ++j) {
@@ -200,6 +204,7 @@ TEST_P(Store, ALittleRoomForRequestsOnlySlowsCallersDown) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Future<std::int64_t>> enqueues;
+  enqueues.reserve(50);
   for (int i = 0; i < 50; ++i) enqueues.push_back(queue.EnqueueAsync("x"));
   for (auto& enqueue : enqueues) EXPECT_GT(enqueue.Get(), 0);
 }

@@ -223,6 +223,7 @@ TEST_P(Workers, AStoreRenewsTheHeartbeatsOfItsWorkers) {
 
 TEST_P(Workers, TheNamesOfStatesAreThoseOfTheManual) {
   std::vector<std::string_view> names;
+  names.reserve(kAll.size());
   for (const auto status : kAll) names.push_back(ToString(status));
   EXPECT_THAT(names, ElementsAre("Ready", "Polling", "Suspended", "Interrupted", "Stopped"));
 }

@@ -167,6 +167,7 @@ TEST(CatalogText, EverySectionOfTheFilesIsInTheCatalogueOnce) {
     }
   }
   std::vector<std::string> names;
+  names.reserve(sql::kCatalog.size());
   for (const auto& info : sql::kCatalog) names.emplace_back(info.name);
   EXPECT_THAT(sections, UnorderedElementsAreArray(names));
 }
