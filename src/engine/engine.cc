@@ -132,6 +132,8 @@ void Engine::TryGroup(std::span<Request* const> requests) {
     if (requests.size() > 1 && IsWorthRunningAlone(failure)) {
       stats_.Update([](EngineMetrics& metrics) { ++metrics.retried_groups; });
       for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
+      // A dequeue among them that is about to wait may have looked before an enqueue behind it.
+      ++outside_changes_;
       return;
     }
     const auto error = PublicError(std::current_exception());
