@@ -249,7 +249,9 @@ void Engine::WakeQueue(std::int64_t queue_id) {
 
 void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
   if (waiters_.size() == 0) return;
-  const auto delay = Duration(visible_at) - writer_->Now().time_since_epoch();
+  // A visible time may lie further ahead than the timer can count.
+  const auto delay =
+      std::min(Duration(visible_at) - writer_->Now().time_since_epoch(), kMaxDuration);
   if (delay <= Duration::zero()) {
     WakeQueue(queue_id);
     return;

@@ -1,0 +1,214 @@
+// A message is delivered promptly to those that wait for one. Nothing here is found by polling: a
+// wake-up that is lost makes the test hang.
+#include <atomic>
+#include <thread>
+
+#include "engine/engine_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::IsEmpty;
+
+class WakeUp : public EngineTest {};
+
+TEST_F(WakeUp, AWaitThatEndsWithoutAMessageTookItsTime) {
+  auto queue = Open();
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_FALSE(queue.DequeueWait(milliseconds(30)));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(30));
+  EXPECT_EQ(Metrics().waiting_consumers, 0U);
+}
+
+TEST_F(WakeUp, AWaitOfNoTimeAnswersAtOnce) {
+  auto queue = Open();
+  EXPECT_FALSE(queue.DequeueWait(Duration::zero()));
+  queue.Enqueue("message");
+  EXPECT_TRUE(queue.DequeueWait(Duration::zero()));
+}
+
+TEST_F(WakeUp, AMessageThatIsThereNeedsNoWait) {
+  auto queue = Open();
+  queue.EnqueueBatch(std::vector<Json>(3, Json("message")));
+  EXPECT_EQ(queue.DequeueBatchWait(10, kForever).size(), 3U);
+}
+
+TEST_F(WakeUp, EachOfManyWaitersGetsOneMessage) {
+  constexpr std::size_t kWaiters = 20;
+  auto queue = Open();
+  std::vector<Future<std::optional<Message>>> waiters;
+  for (std::size_t i = 0; i < kWaiters; ++i) waiters.push_back(queue.DequeueWaitAsync(kForever));
+  while (Metrics().waiting_consumers < kWaiters) std::this_thread::yield();
+  const auto ids = queue.EnqueueBatch(std::vector<Json>(kWaiters, Json("message")));
+  std::vector<std::int64_t> got;
+  for (auto& waiter : waiters) got.push_back(waiter.Get()->id());
+  EXPECT_EQ(got, ids) << "who came first is served first";
+}
+
+TEST_F(WakeUp, ADelayedMessageWakesAtItsTime) {
+  auto queue = Open();
+  auto waiter = queue.DequeueWaitAsync(kForever);
+  const auto id = queue.Enqueue("message", {.delay = milliseconds(30)});
+  const auto message = waiter.Get();
+  EXPECT_EQ(message->id(), id);
+  EXPECT_GE(message->dequeued_at(), message->visible_at());
+}
+
+TEST_F(WakeUp, ADelayedMessageThatWasThereBeforeWakesAtItsTime) {
+  auto queue = Open();
+  const auto id = queue.Enqueue("message", {.delay = milliseconds(30)});
+  EXPECT_EQ(queue.DequeueWait(kForever)->id(), id);
+}
+
+TEST_F(WakeUp, AMessageThatComesSoonerThanAnotherIsNotHeldUpByIt) {
+  auto queue = Open();
+  queue.Enqueue("late", {.delay = kForever});
+  auto waiter = queue.DequeueWaitAsync(kForever);
+  queue.Enqueue("later", {.delay = 2 * kForever});
+  const auto soon = queue.Enqueue("soon", {.delay = milliseconds(20)});
+  EXPECT_EQ(waiter.Get()->id(), soon);
+}
+
+TEST_F(WakeUp, AMessageOfAFarCenturyDisturbsNobody) {
+  auto queue = Open();
+  // Three hundred years are more nanoseconds than 64 bits hold.
+  const auto far = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) +
+                   std::chrono::hours(24 * 366 * 300);
+  queue.Enqueue("far", {.visible_at = far});
+  const auto groups_before = Metrics().groups;
+  EXPECT_FALSE(queue.DequeueWait(milliseconds(50)));
+  EXPECT_EQ(Metrics().groups, groups_before + 1);
+}
+
+TEST_F(WakeUp, AReleasedMessageWakes) {
+  auto queue = Open();
+  queue.Enqueue("message");
+  auto message = queue.Dequeue(kForever);
+  auto waiter = queue.DequeueWaitAsync(kForever);
+  EXPECT_TRUE(message->Release());
+  EXPECT_EQ(waiter.Get()->id(), message->id());
+}
+
+TEST_F(WakeUp, TheEndOfALeaseWakes) {
+  auto queue = Open();
+  queue.Enqueue("message");
+  auto message = queue.Dequeue(milliseconds(30));
+  EXPECT_EQ(queue.DequeueWait(kForever)->read_count(), 2);
+}
+
+TEST_F(WakeUp, TheEndOfALeaseThatWasShortenedWakes) {
+  auto queue = Open();
+  queue.Enqueue("message");
+  auto message = queue.Dequeue(kForever);
+  auto waiter = queue.DequeueWaitAsync(kForever);
+  EXPECT_TRUE(message->ExtendLease(milliseconds(20)));
+  EXPECT_EQ(waiter.Get()->id(), message->id());
+}
+
+TEST_F(WakeUp, WhatAnAdministratorGivesBackWakes) {
+  auto queue = Open();
+  queue.Enqueue("message");
+  auto message = queue.Dequeue(kForever);
+  ASSERT_TRUE(message->DeadLetter("broken"));
+  auto waiter = queue.DequeueWaitAsync(kForever);
+  EXPECT_EQ(queue.ReplayDeadLetters(), 1);
+  EXPECT_EQ(waiter.Get()->id(), message->id());
+}
+
+TEST_F(WakeUp, OnlyThoseOfTheQueueAreWoken) {
+  auto store = PgqrsStore::Connect("sqlite::memory:");
+  auto busy = store.Queue("busy");
+  auto idle = store.Queue("idle");
+  auto waiter = idle.DequeueWaitAsync(kForever);
+  while (store.EngineMetrics().waiting_consumers == 0) std::this_thread::yield();
+  busy.Enqueue("message");
+  EXPECT_EQ(store.EngineMetrics().waiting_consumers, 1U);
+  idle.Enqueue("message");
+  EXPECT_TRUE(waiter.Get());
+}
+
+// Sends messages back and forth between two queues, each end waiting for the other: every round has
+// two chances to lose a wake-up between a look and the parking.
+void PlayPingPong(Queue ping, Queue pong, int rounds) {
+  std::thread other([=]() mutable {
+    for (int i = 0; i < rounds; ++i) {
+      EXPECT_TRUE(ping.DequeueWait(kForever)->Ack());
+      pong.Enqueue("pong");
+    }
+  });
+  for (int i = 0; i < rounds; ++i) {
+    ping.Enqueue("ping");
+    EXPECT_TRUE(pong.DequeueWait(kForever)->Ack());
+  }
+  other.join();
+}
+
+TEST_F(WakeUp, NoneIsLostInOneStore) {
+  Config in_memory("sqlite::memory:");
+  in_memory.fallback_poll_interval = kForever;
+  in_memory.heartbeat_interval = kForever;
+  auto store = PgqrsStore::Connect(in_memory);
+  std::vector<std::thread> games;
+  for (int i = 0; i < 3; ++i) {
+    const auto name = std::to_string(i);
+    games.emplace_back(PlayPingPong, store.Queue("ping " + name), store.Queue("pong " + name), 300);
+  }
+  for (auto& game : games) game.join();
+  EXPECT_EQ(store.EngineMetrics().failed_requests, 0U);
+}
+
+TEST_F(WakeUp, NoneIsLostWhereThereAreMoreWaitersThanMessages) {
+  auto queue = Open();
+  std::atomic<int> got = 0;
+  constexpr int kMessages = 200;
+  std::vector<std::thread> consumers;
+  for (int i = 0; i < 3; ++i) {
+    consumers.emplace_back([&, queue]() mutable {
+      while (got < kMessages) {
+        if (queue.DequeueWait(milliseconds(200))) ++got;
+      }
+    });
+  }
+  for (int i = 0; i < kMessages; ++i) queue.Enqueue("message");
+  for (auto& consumer : consumers) consumer.join();
+  EXPECT_EQ(got, kMessages);
+}
+
+TEST_F(WakeUp, NoneIsLostBetweenTwoStores) {
+  for (const std::string synchronous : {"normal", "full"}) {
+    config().dsn = "sqlite://" + path() + "?synchronous=" + synchronous;
+    auto here = OpenAnother();
+    auto there = OpenAnother();
+    auto sends = there.Queue("jobs");
+    auto receives = here.Queue("jobs");
+    for (int i = 0; i < 100; ++i) {
+      auto waiter = receives.DequeueWaitAsync(kForever);
+      const auto id = sends.Enqueue("message");
+      EXPECT_EQ(waiter.Get()->id(), id);
+    }
+  }
+}
+
+TEST_F(WakeUp, NoneIsLostBetweenTwoStoresThatAnswerEachOther) {
+  auto here = OpenAnother();
+  auto there = OpenAnother();
+  std::thread other([&] {
+    auto ping = there.Queue("ping");
+    auto pong = there.Queue("pong");
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_TRUE(ping.DequeueWait(kForever)->Ack());
+      pong.Enqueue("pong");
+    }
+  });
+  auto ping = here.Queue("ping");
+  auto pong = here.Queue("pong");
+  for (int i = 0; i < 100; ++i) {
+    ping.Enqueue("ping");
+    EXPECT_TRUE(pong.DequeueWait(kForever)->Ack());
+  }
+  other.join();
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
