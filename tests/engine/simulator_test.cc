@@ -65,16 +65,17 @@ Faults::Decide RandomFaults(std::uint64_t seed) {
   };
 }
 
-// Makes a call and says how it ended.
+// Makes a call and says how it ended. Nothing but what was injected goes wrong.
 template <typename F>
 Outcome Try(F call) {
   try {
     call();
     return Outcome::kDone;
   } catch (const Error& error) {
-    const bool unknown =
-        std::string_view(error.what()).find("outcome is unknown") != std::string_view::npos;
-    return unknown ? Outcome::kUnknown : Outcome::kFailed;
+    const std::string_view why = error.what();
+    EXPECT_THAT(why, ::testing::HasSubstr("an injected fault"));
+    return why.find("outcome is unknown") != std::string_view::npos ? Outcome::kUnknown
+                                                                    : Outcome::kFailed;
   }
 }
 
