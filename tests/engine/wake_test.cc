@@ -74,7 +74,7 @@ TEST_F(WakeUp, AMessageOfAFarCenturyDisturbsNobody) {
   auto queue = Open();
   // Three hundred years are more nanoseconds than 64 bits hold.
   const auto far = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) +
-                   std::chrono::hours(24 * 366 * 300);
+                   std::chrono::hours(24L * 366 * 300);
   queue.Enqueue("far", {.visible_at = far});
   const auto groups_before = Metrics().groups;
   EXPECT_FALSE(queue.DequeueWait(milliseconds(50)));

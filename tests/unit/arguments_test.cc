@@ -125,7 +125,7 @@ TEST(CheckEnqueueOptions, RefusesEverythingElse) {
               HasSubstr("only one of the two"));
   EXPECT_THAT(WhyNotOptions({.delay = Duration(-1)}), StartsWith("delay: "));
   EXPECT_THAT(WhyNotOptions({.delay = kMaxDuration + kMicrosecond}), StartsWith("delay: "));
-  EXPECT_THAT(WhyNotOptions({.visible_at = TimePoint(hours(24 * 366 * 9000L))}),
+  EXPECT_THAT(WhyNotOptions({.visible_at = TimePoint(hours(24L * 366 * 9000))}),
               HasSubstr("year 9999"));
   EXPECT_THAT(WhyNotOptions({.priority = -1}), HasSubstr("priority: must be from 0 to 9"));
   EXPECT_THAT(WhyNotOptions({.priority = 10}), HasSubstr("and is 10"));

@@ -152,6 +152,7 @@ TEST(Intake, NothingIsLostOrChangesPlacesUnderBackPressure) {
   constexpr int kEach = 300;
   Intake intake(3, kMany);
   std::vector<std::thread> callers;
+  callers.reserve(kCallers);
   for (int caller = 0; caller < kCallers; ++caller) {
     callers.emplace_back([&intake, caller] {
       for (int i = 0; i < kEach; ++i) Push(intake, NewEnqueue(caller * kEach + i));

@@ -34,7 +34,7 @@ class ReadersTest : public ::testing::Test {
 TEST_F(ReadersTest, ATaskGetsAConnectionOnAnotherThread) {
   Readers readers(database_, 2);
   std::promise<std::thread::id> done;
-  EXPECT_TRUE(readers.Submit([&](driver::Connection* connection, std::exception_ptr error) {
+  EXPECT_TRUE(readers.Submit([&](driver::Connection* connection, const std::exception_ptr& error) {
     EXPECT_NE(connection, nullptr);
     EXPECT_EQ(error, nullptr);
     connection->Run(sql::Statement::kListTables, {});
