@@ -82,7 +82,7 @@ TEST(Future, WaitLeavesTheResult) {
 }
 
 TEST(Future, GetWaitsForAnotherThread) {
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 50; ++i) {
     auto state = NewState<int>();
     std::thread completes([state, i] { state->Set(i); });
     EXPECT_EQ(Future<int>(state).Get(), i);
@@ -137,7 +137,7 @@ TEST(Then, CanBeChained) {
 }
 
 TEST(Then, IsCalledOnceWhoeverIsFirst) {
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 50; ++i) {
     auto state = NewState<int>();
     std::atomic<int> calls = 0;
     std::thread completes([state] { state->Set(5); });
@@ -198,7 +198,7 @@ TEST(Coroutine, AnErrorIsThrownInsideAndComesOutOfItsFuture) {
 }
 
 TEST(Coroutine, ItsFrameEndsWithIt) {
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 50; ++i) {
     auto state = NewState<int>();
     std::thread completes([state] { state->Set(5); });
     EXPECT_NO_THROW(Discard(state).Get());

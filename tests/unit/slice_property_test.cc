@@ -192,11 +192,11 @@ class SliceModel {
 };
 
 TEST(SliceProperty, SlicesAgreeWithARowForEachMessage) {
-  ForEachSeed(20, [](std::uint64_t seed) {
+  ForEachSeed(10, [](std::uint64_t seed) {
     Random random(seed);
     for (const int n : {1, 2, 5, 31, 64}) {
       SliceModel model(random, n);
-      for (int i = 0; i < 200; ++i) {
+      for (int i = 0; i < 100; ++i) {
         model.RunTransaction();
         if (::testing::Test::HasFatalFailure()) return;
       }
