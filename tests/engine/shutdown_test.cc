@@ -17,7 +17,7 @@ TEST_F(Shutdown, RequestsInFlightAreFinished) {
   auto queue = Open();
   std::vector<Future<std::int64_t>> enqueues;
   HeldLane held(faults(), queue);
-  for (int i = 0; i < 20; ++i) enqueues.push_back(queue.EnqueueAsync(std::to_string(i)));
+  enqueues = Repeat(20, [&](int i) { return queue.EnqueueAsync(std::to_string(i)); });
   auto metrics = queue.MetricsAsync();
   std::thread closes([this] { Close(); });
   held.Release();
@@ -66,6 +66,7 @@ TEST_F(Shutdown, CallersThatWaitForRoomAreAnswered) {
   HeldLane held(faults(), queue);
   std::atomic<int> answered = 0;
   std::vector<std::thread> callers;
+  callers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     callers.emplace_back([&, queue]() mutable {
       try {
@@ -90,6 +91,7 @@ TEST_F(Shutdown, EveryFutureIsAnsweredWheneverTheStoreCloses) {
     std::atomic<bool> started = false;
     std::vector<std::thread> callers;
     std::atomic<int> unexpected = 0;
+    callers.reserve(3);
     for (int i = 0; i < 3; ++i) {
       callers.emplace_back([&, queue]() mutable {
         try {
