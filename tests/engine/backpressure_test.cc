@@ -17,6 +17,7 @@ class BackPressure : public EngineTest {
     std::vector<Future<std::int64_t>> enqueues;
     HeldLane held(faults(), queue);
     std::thread caller([&] {
+      enqueues.reserve(n);
       for (int i = 0; i < n; ++i) {
         enqueues.push_back(queue.EnqueueAsync(payload));
         ++taken;
@@ -66,10 +67,10 @@ TEST_F(BackPressure, NothingIsLostWithTheTightestLimits) {
   auto queue = Open();
   std::vector<std::thread> threads;
   std::atomic<int> acked = 0;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, queue]() mutable {
-      std::vector<Future<std::int64_t>> enqueues;
-      for (int k = 0; k < kEach; ++k) enqueues.push_back(queue.EnqueueAsync("message"));
+      auto enqueues = Repeat(kEach, [&](int) { return queue.EnqueueAsync("message"); });
       for (auto& enqueue : enqueues) enqueue.Get();
       for (int k = 0; k < kEach; ++k) {
         if (queue.DequeueWait(kForever)->Ack()) ++acked;
@@ -85,6 +86,7 @@ TEST_F(BackPressure, ACallbackMayWaitForRoom) {
   config().max_pending_requests = 1;
   auto queue = Open();
   std::vector<Future<std::int64_t>> answers;
+  answers.reserve(50);
   for (int i = 0; i < 50; ++i) {
     answers.push_back(queue.EnqueueAsync("first").Then([queue](Future<std::int64_t> done) mutable {
       done.Get();
@@ -98,8 +100,7 @@ TEST_F(BackPressure, ACallbackMayWaitForRoom) {
 TEST_F(BackPressure, ParkedDequeuesTakeNoRoom) {
   config().max_pending_requests = 2;
   auto queue = Open();
-  std::vector<Future<std::optional<Message>>> waiters;
-  for (int i = 0; i < 20; ++i) waiters.push_back(queue.DequeueWaitAsync(kForever));
+  auto waiters = Repeat(20, [&](int) { return queue.DequeueWaitAsync(kForever); });
   while (Metrics().waiting_consumers < 20) std::this_thread::yield();
   EXPECT_EQ(Metrics().pending_requests, 0U);
   for (int i = 0; i < 20; ++i) queue.Enqueue("message");

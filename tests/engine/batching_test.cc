@@ -22,8 +22,7 @@ TEST_F(Batching, RequestsThatWaitTogetherBecomeOneTransaction) {
   auto queue = Open();
   const auto groups_before = Metrics().groups;
   HeldLane held(faults(), queue);
-  std::vector<Future<std::int64_t>> enqueues;
-  for (int i = 0; i < 50; ++i) enqueues.push_back(queue.EnqueueAsync("message"));
+  auto enqueues = Repeat(50, [&](int) { return queue.EnqueueAsync("message"); });
   auto dequeue = queue.DequeueBatchAsync(50);
   held.Release();
   for (auto& enqueue : enqueues) EXPECT_GT(enqueue.Get(), 0);
@@ -37,11 +36,12 @@ TEST_F(Batching, ConcurrentEnqueuesShareABatch) {
   std::vector<Future<std::int64_t>> enqueues;
   {
     const HeldLane held(faults(), queue);
-    for (int i = 0; i < 100; ++i) enqueues.push_back(queue.EnqueueAsync("message"));
+    enqueues = Repeat(100, [&](int) { return queue.EnqueueAsync("message"); });
   }
   std::map<std::int64_t, int> batches;
   for (auto& enqueue : enqueues) ++batches[queue::BatchOf(enqueue.Get())];
   std::vector<int> sizes;
+  sizes.reserve(batches.size());
   for (const auto& [id, size] : batches) sizes.push_back(size);
   EXPECT_THAT(sizes, ElementsAre(64, 36));
 }
@@ -80,7 +80,7 @@ TEST_F(Batching, DequeuesOfOneGroupGetDifferentMessagesInTheirOrder) {
   std::vector<Future<std::optional<Message>>> dequeues;
   {
     const HeldLane held(faults(), queue);
-    for (int i = 0; i < 12; ++i) dequeues.push_back(queue.DequeueAsync());
+    dequeues = Repeat(12, [&](int) { return queue.DequeueAsync(); });
   }
   std::vector<std::int64_t> got;
   for (auto& dequeue : dequeues) {
@@ -107,16 +107,16 @@ TEST_F(Batching, UnderLoadThereAreFewerGroupsThanRequests) {
   constexpr int kEach = 100;
   auto queue = Open();
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([queue]() mutable {
-      std::vector<Future<std::int64_t>> enqueues;
-      for (int k = 0; k < kEach; ++k) enqueues.push_back(queue.EnqueueAsync("message"));
+      auto enqueues = Repeat(kEach, [&](int) { return queue.EnqueueAsync("message"); });
       for (auto& enqueue : enqueues) enqueue.Get();
     });
   }
   for (auto& thread : threads) thread.join();
   const auto metrics = Metrics();
-  EXPECT_EQ(metrics.requests, std::uint64_t{kThreads * kEach});
+  EXPECT_EQ(metrics.requests, std::uint64_t{kThreads} * kEach);
   EXPECT_LT(metrics.groups, metrics.requests);
   EXPECT_EQ(metrics.group_size.sum, metrics.requests);
   EXPECT_EQ(metrics.group_size.count, metrics.groups);
@@ -127,8 +127,7 @@ TEST_F(Batching, UnderLoadThereAreFewerGroupsThanRequests) {
 
 TEST_F(Batching, EnqueuesInFlightBecomeVisibleInTheOrderTheyWereMade) {
   auto queue = Open();
-  std::vector<Future<std::int64_t>> enqueues;
-  for (int i = 0; i < 500; ++i) enqueues.push_back(queue.EnqueueAsync(std::to_string(i)));
+  auto enqueues = Repeat(500, [&](int i) { return queue.EnqueueAsync(std::to_string(i)); });
   std::int64_t last = 0;
   for (auto& enqueue : enqueues) {
     const auto id = enqueue.Get();
@@ -147,6 +146,7 @@ TEST_F(Batching, ACallerThatWaitsForEachSeesItsRequestsInOrder) {
   constexpr int kEach = 100;
   auto queue = Open();
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([queue, i]() mutable {
       for (int k = 0; k < kEach; ++k) queue.Enqueue(std::to_string(i * kEach + k));

@@ -10,7 +10,6 @@ using driver::Fault;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 class CommitFailure : public EngineTest {
  protected:
@@ -22,7 +21,7 @@ class CommitFailure : public EngineTest {
     auto first = queue.EnqueueAsync("first");
     auto second = queue.EnqueueAsync("second");
     held.Release(std::move(decide));
-    const auto error = MessageOf<E>([&] { first.Get(); });
+    auto error = MessageOf<E>([&] { first.Get(); });
     EXPECT_EQ(MessageOf<E>([&] { second.Get(); }), error);
     return error;
   }

@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 #include <pgqrs/pgqrs.h>
 
+#include <cstddef>
 #include <future>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "api/store_core.h"
@@ -79,6 +81,15 @@ class HeldLane {
   Future<std::vector<std::int64_t>> filler_;
   bool is_released_ = false;
 };
+
+// What `make(0)` to `make(n - 1)` give.
+template <typename F>
+auto Repeat(int n, F make) {
+  std::vector<std::invoke_result_t<F, int>> made;
+  made.reserve(static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) made.push_back(make(i));
+  return made;
+}
 
 // Fails one commit with a fault: at kCommit nothing is stored, at kCommitted everything is.
 Faults::Decide FailOnce(Moment moment, driver::Fault fault);

@@ -16,6 +16,7 @@ class Isolation : public EngineTest {};
 std::vector<std::int64_t> EnqueueWithGuilty(Faults& faults, Queue& queue, int n, int guilty) {
   std::vector<Future<std::int64_t>> enqueues;
   HeldLane held(faults, queue);
+  enqueues.reserve(n);
   for (int i = 0; i < n; ++i) {
     enqueues.push_back(queue.EnqueueAsync(i == guilty ? "guilty" : std::to_string(i)));
   }

@@ -206,8 +206,10 @@ class Simulation : public EngineTest {
     auto queue = Open();
     faults().Set(RandomFaults(seed));
     std::vector<Actor> actors;
+    actors.reserve(kActors);
     for (int i = 0; i < kActors; ++i) actors.emplace_back(seed, i, queue, clock_);
     std::vector<std::thread> threads;
+    threads.reserve(kActors);
     for (auto& actor : actors) threads.emplace_back([&actor] { actor.Act(kSteps); });
     for (auto& thread : threads) thread.join();
     faults().Clear();

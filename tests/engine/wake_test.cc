@@ -9,7 +9,6 @@ namespace pgqrs::testing {
 namespace {
 
 using std::chrono::milliseconds;
-using ::testing::IsEmpty;
 
 class WakeUp : public EngineTest {};
 
@@ -37,11 +36,11 @@ TEST_F(WakeUp, AMessageThatIsThereNeedsNoWait) {
 TEST_F(WakeUp, EachOfManyWaitersGetsOneMessage) {
   constexpr std::size_t kWaiters = 20;
   auto queue = Open();
-  std::vector<Future<std::optional<Message>>> waiters;
-  for (std::size_t i = 0; i < kWaiters; ++i) waiters.push_back(queue.DequeueWaitAsync(kForever));
+  auto waiters = Repeat(kWaiters, [&](int) { return queue.DequeueWaitAsync(kForever); });
   while (Metrics().waiting_consumers < kWaiters) std::this_thread::yield();
   const auto ids = queue.EnqueueBatch(std::vector<Json>(kWaiters, Json("message")));
   std::vector<std::int64_t> got;
+  got.reserve(kWaiters);
   for (auto& waiter : waiters) got.push_back(waiter.Get()->id());
   EXPECT_EQ(got, ids) << "who came first is served first";
 }
@@ -163,6 +162,7 @@ TEST_F(WakeUp, NoneIsLostWhereThereAreMoreWaitersThanMessages) {
   std::atomic<int> got = 0;
   constexpr int kMessages = 200;
   std::vector<std::thread> consumers;
+  consumers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     consumers.emplace_back([&, queue]() mutable {
       while (got < kMessages) {
