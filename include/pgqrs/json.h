@@ -30,10 +30,10 @@ class Json {
   Json(const T& content)  // NOLINT(google-explicit-constructor)
       : Json(std::string_view(content)) {}
 
-  // Takes one whole JSON document (RFC 8259). Numbers of any size and precision are accepted and
-  // kept as written. Throws SerializationError, which names the position, where the text is no JSON
-  // or no UTF-8, and ValidationError where an object names a key twice or nesting is deeper than
-  // kMaxDepth.
+  // Takes one whole JSON document (RFC 8259). It is kept as written, numbers of any size and
+  // precision too, but for white space around it. Throws SerializationError, which names the
+  // position, where the text is no JSON or no UTF-8, and ValidationError where an object names a
+  // key twice or nesting is deeper than kMaxDepth.
   static Json Parse(std::string text);
 
   // The document as text; never empty.

@@ -111,7 +111,7 @@ class QueueWorker {
   std::int64_t worker_id() const;
 
   // How many messages were acked, failed (their handler threw, whatever became of them then) and
-  // dead-lettered by this worker.
+  // dead-lettered by this worker. What a handler settles itself is not counted.
   struct Counts {
     std::uint64_t acked = 0;
     std::uint64_t failed = 0;

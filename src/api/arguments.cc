@@ -82,8 +82,8 @@ void CheckEnqueueOptions(const EnqueueOptions& options) {
   if (options.delay) CheckDuration("delay", *options.delay, Duration::zero());
   if (options.visible_at) {
     // The year 9999 is the last that ISO 8601 and Postgres write with four digits.
-    constexpr auto kEnd = TimePoint(std::chrono::sys_days(std::chrono::year(9999) / 12 / 31));
-    if (*options.visible_at > kEnd) throw ValidationError("visible_at: is after the year 9999");
+    constexpr auto kEnd = TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1));
+    if (*options.visible_at >= kEnd) throw ValidationError("visible_at: is after the year 9999");
   }
   CheckCount("priority", options.priority, 0, 9);
 }

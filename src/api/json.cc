@@ -16,6 +16,10 @@ Json::Json(std::string_view content) {
 
 Json Json::Parse(std::string text) {
   util::CheckJson(text, {.max_depth = kMaxDepth});
+  // What is around the document is not a part of it, and would not come back.
+  constexpr std::string_view kWhiteSpace = " \t\r\n";
+  text.erase(text.find_last_not_of(kWhiteSpace) + 1);
+  text.erase(0, text.find_first_not_of(kWhiteSpace));
   return Json(Trusted{}, std::move(text));
 }
 

@@ -39,7 +39,7 @@ WorkerOptions Checked(WorkerOptions options, const Config& config) {
 // An exception's text as it can be stored: UTF-8, and not endless.
 std::string Storable(std::string_view text) {
   constexpr std::size_t kMost = 16 << 10;
-  std::string stored(text.substr(0, kMost));
+  std::string stored(util::FirstCharacters(text, kMost));
   if (!util::QuoteJson(stored)) {
     std::replace_if(
         stored.begin(), stored.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
@@ -277,6 +277,9 @@ void QueueWorkerCore::OnFed(queue::DequeueRequest& request) {
   if (request.error) {
     try {
       std::rethrow_exception(request.error);
+    } catch (const QueueNotFoundError& error) {
+      Log(LogLevel::kError, "a worker stops, since its queue was deleted", error.what());
+      StopTaking();
     } catch (const std::exception& error) {
       Log(LogLevel::kError, "a worker could not dequeue", error.what());
     }
@@ -448,7 +451,8 @@ void QueueWorkerCore::Shutdown() noexcept {
   handler_ = nullptr;
 }
 
-// Goes through the states in the order that is allowed.
+// Goes through the states in the order that is allowed. The row may be gone, where somebody took
+// the worker for a stale one and purged it.
 void QueueWorkerCore::Retire() {
   if (!worker_) return;
   try {
@@ -458,6 +462,10 @@ void QueueWorkerCore::Retire() {
           queue::SetWorkerStatus(connection, id, WorkerStatus::kSuspended);
         })
         .Get();
+  } catch (const std::exception& error) {
+    Log(LogLevel::kWarning, "a worker could not be marked as stopping", error.what());
+  }
+  try {
     store().Retire(worker_).Get();
   } catch (const std::exception& error) {
     Log(LogLevel::kWarning, "a worker could not be marked as stopped", error.what());

@@ -184,7 +184,6 @@ void StoreCore::Close() {
     }
   }
   engine_.Close();
-  engine_.Log(LogLevel::kDebug, "the store is closed");
 }
 
 }  // namespace pgqrs::internal

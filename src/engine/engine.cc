@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -86,7 +87,11 @@ void Engine::Run(RequestPtr request) {
 }
 
 void Engine::SubmitNow(std::vector<RequestPtr> requests) {
-  for (auto& request : requests) request->submitted_at = SteadyClock::now();
+  for (auto& request : requests) {
+    // One that was woken has been here before.
+    if (request->submitted_at == SteadyClock::time_point())
+      request->submitted_at = SteadyClock::now();
+  }
   pending_ += requests.size();
   if (intake_.PushNow(requests)) return;
   for (auto& request : requests) {
@@ -238,25 +243,33 @@ void Engine::RunJob(RequestPtr request) {
 
 // Answers the requests, except those that wait for a message.
 void Engine::Finish(std::vector<RequestPtr> group) {
+  pending_ -= group.size();
+  const auto waits = std::stable_partition(
+      group.begin(), group.end(), [this](const auto& request) { return !MustWait(*request); });
+  std::vector<RequestPtr> waiting(std::make_move_iterator(waits),
+                                  std::make_move_iterator(group.end()));
+  group.erase(waits, group.end());
+  Answer(std::move(group));
+  for (auto& request : waiting) Park(std::move(request));
+}
+
+bool Engine::MustWait(const Request& request) const {
+  if (request.kind != Request::Kind::kDequeue || request.error) return false;
+  const auto& dequeue = static_cast<const DequeueRequest&>(request);
+  return dequeue.taken.empty() && dequeue.wait_until && !closed_ && !dequeue.worker->is_retired &&
+         *dequeue.wait_until > SteadyClock::now();
+}
+
+void Engine::Answer(std::vector<RequestPtr> requests) {
   stats_.Update([&](EngineMetrics& metrics) {
-    for (const auto& request : group) {
+    for (const auto& request : requests) {
       ++metrics.requests;
       if (request->error) ++metrics.failed_requests;
       Stats::Add(metrics.request_latency, MicrosSince(request->submitted_at));
     }
   });
   const Completing completing;
-  for (auto& request : group) {
-    --pending_;
-    if (request->kind == Request::Kind::kDequeue && !request->error) {
-      const auto& dequeue = static_cast<const DequeueRequest&>(*request);
-      const bool waits = dequeue.taken.empty() && dequeue.wait_until && !closed_ &&
-                         !dequeue.worker->is_retired && *dequeue.wait_until > SteadyClock::now();
-      if (waits) {
-        Park(std::move(request));
-        continue;
-      }
-    }
+  for (auto& request : requests) {
     request->Complete();
     request.reset();
   }
@@ -268,22 +281,38 @@ void Engine::Park(RequestPtr request) {
   const auto next_visible = dequeue.next_visible;
   const auto wait_until = *dequeue.wait_until;
   const auto worker = dequeue.worker;
-  const auto ticket = waiters_.Park(std::move(request));
+  waiters_.Park(std::move(request));
   UpdateListener();
   KeepPolling();
-  if (wait_until != SteadyClock::time_point::max()) {
-    timer_.At(wait_until, [this, ticket] {
-      for (auto& expired : waiters_.TakeTicket(ticket)) expired->Complete();
-      UpdateListener();
-    });
-  }
+  ExpireAt(wait_until);
   if (next_visible) WakeQueueAt(queue_id, *next_visible);
   if (must_look_again_) WakeQueue(queue_id);
   if (closed_) {
-    for (auto& late : waiters_.TakeAll()) late->Complete();
+    Answer(waiters_.TakeAll());
   } else if (worker->is_retired) {
     CancelWaits(worker.get());
   }
+}
+
+// One timer for the first of those that wait no longer; it may find that this one was woken before.
+void Engine::ExpireAt(SteadyClock::time_point time) {
+  if (time == SteadyClock::time_point::max()) return;
+  const std::lock_guard lock(wake_mutex_);
+  if (expiry_.second != 0) {
+    if (expiry_.first <= time) return;
+    timer_.Cancel(expiry_);
+  }
+  expiry_ = timer_.At(time, [this] { Expire(); });
+}
+
+void Engine::Expire() {
+  {
+    const std::lock_guard lock(wake_mutex_);
+    expiry_ = {};
+  }
+  Answer(waiters_.TakeExpired(SteadyClock::now()));
+  UpdateListener();
+  if (const auto next = waiters_.FirstDeadline()) ExpireAt(*next);
 }
 
 void Engine::WakeQueue(std::int64_t queue_id) {
@@ -343,13 +372,21 @@ void Engine::StartListening() {
 }
 
 void Engine::CancelWaits(const queue::Worker* worker) {
-  for (auto& request : waiters_.TakeWorker(worker)) request->Complete();
+  Answer(waiters_.TakeWorker(worker));
   UpdateListener();
 }
 
 void Engine::Close() {
-  const std::lock_guard lock(close_mutex_);
-  if (closed_.exchange(true)) return;
+  {
+    const std::lock_guard lock(close_mutex_);
+    if (closed_.exchange(true)) return;
+    CloseThreads();
+  }
+  callbacks_.Close();
+  Log(LogLevel::kDebug, "the store is closed");
+}
+
+void Engine::CloseThreads() {
   {
     std::unique_ptr<driver::ChangeListener> listener;
     {
@@ -358,13 +395,12 @@ void Engine::Close() {
     }
   }
   timer_.Stop();
-  for (auto& request : waiters_.TakeAll()) request->Complete();
+  Answer(waiters_.TakeAll());
   intake_.Close();
   lane_.join();
   readers_.Close();
-  for (auto& request : waiters_.TakeAll()) request->Complete();
+  Answer(waiters_.TakeAll());
   writer_.reset();
-  callbacks_.Close();
 }
 
 EngineMetrics Engine::Metrics() const {

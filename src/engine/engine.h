@@ -12,6 +12,7 @@
 #include <pgqrs/records.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -86,7 +87,12 @@ class Engine {
   void RunTransaction(std::span<queue::Request* const> requests);
   void RunJob(RequestPtr request);
   void Finish(std::vector<RequestPtr> group);
+  void Answer(std::vector<RequestPtr> requests);
+  bool MustWait(const queue::Request& request) const;
   void Park(RequestPtr request);
+  void ExpireAt(std::chrono::steady_clock::time_point time);
+  void Expire();
+  void CloseThreads();
   void WakeQueue(std::int64_t queue_id);
   void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
   void WakeAll();
@@ -111,6 +117,7 @@ class Engine {
 
   std::mutex wake_mutex_;
   std::map<std::int64_t, Timer::Id> wake_timers_;  // The next visible time, by queue.
+  Timer::Id expiry_;                               // The end of the first wait.
   std::atomic<bool> polling_{false};
 
   std::mutex close_mutex_;

@@ -1,50 +1,59 @@
 #include "engine/waiters.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace pgqrs::engine {
 namespace {
 
-const queue::DequeueRequest& AsDequeue(const RequestPtr& request) {
-  return static_cast<const queue::DequeueRequest&>(*request);
+using queue::DequeueRequest;
+
+const DequeueRequest& AsDequeue(const RequestPtr& request) {
+  return static_cast<const DequeueRequest&>(*request);
 }
 
 }  // namespace
 
-std::uint64_t Waiters::Park(RequestPtr request) {
+void Waiters::Park(RequestPtr request) {
   const std::lock_guard lock(mutex_);
-  parked_.push_back({next_ticket_, std::move(request)});
-  return next_ticket_++;
+  parked_.push_back(std::move(request));
 }
 
 template <typename Matches>
 std::vector<RequestPtr> Waiters::TakeWhere(Matches matches) {
   const std::lock_guard lock(mutex_);
-  const auto first = std::stable_partition(parked_.begin(), parked_.end(),
-                                           [&](const Parked& parked) { return !matches(parked); });
-  std::vector<RequestPtr> taken;
-  for (auto it = first; it != parked_.end(); ++it) taken.push_back(std::move(it->request));
+  const auto first = std::stable_partition(
+      parked_.begin(), parked_.end(),
+      [&](const RequestPtr& request) { return !matches(AsDequeue(request)); });
+  std::vector<RequestPtr> taken(std::make_move_iterator(first),
+                                std::make_move_iterator(parked_.end()));
   parked_.erase(first, parked_.end());
   return taken;
 }
 
 std::vector<RequestPtr> Waiters::TakeQueue(std::int64_t queue_id) {
-  return TakeWhere(
-      [&](const Parked& parked) { return AsDequeue(parked.request).queue->id == queue_id; });
+  return TakeWhere([&](const DequeueRequest& request) { return request.queue->id == queue_id; });
 }
 
 std::vector<RequestPtr> Waiters::TakeWorker(const queue::Worker* worker) {
-  return TakeWhere(
-      [&](const Parked& parked) { return AsDequeue(parked.request).worker.get() == worker; });
+  return TakeWhere([&](const DequeueRequest& request) { return request.worker.get() == worker; });
 }
 
-std::vector<RequestPtr> Waiters::TakeTicket(std::uint64_t ticket) {
-  return TakeWhere([&](const Parked& parked) { return parked.ticket == ticket; });
+std::vector<RequestPtr> Waiters::TakeExpired(std::chrono::steady_clock::time_point now) {
+  return TakeWhere([&](const DequeueRequest& request) { return *request.wait_until <= now; });
 }
 
 std::vector<RequestPtr> Waiters::TakeAll() {
-  return TakeWhere([](const Parked&) { return true; });
+  return TakeWhere([](const DequeueRequest&) { return true; });
+}
+
+std::optional<std::chrono::steady_clock::time_point> Waiters::FirstDeadline() const {
+  const std::lock_guard lock(mutex_);
+  auto first = std::chrono::steady_clock::time_point::max();
+  for (const auto& request : parked_) first = std::min(first, *AsDequeue(request).wait_until);
+  if (first == std::chrono::steady_clock::time_point::max()) return std::nullopt;
+  return first;
 }
 
 std::size_t Waiters::size() const {

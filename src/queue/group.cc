@@ -39,6 +39,10 @@ std::int64_t IdBlock::Next(driver::Connection& connection) {
       end_ = next_ + kIdBlock;
       return false;
     });
+    if (next_ == end_) {
+      throw driver::Failure(driver::Fault::kStorage,
+                            "the sequence \"" + std::string(sequence_) + "\" is missing");
+    }
   }
   return next_++;
 }

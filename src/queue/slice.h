@@ -101,7 +101,8 @@ class BatchSlices {
   // Takes the messages of `part`, which lie in one slice, out of the hot set.
   void Remove(Mask part);
 
-  // Puts messages that are in no slice back into the hot set.
+  // Puts messages that are in no slice back into the hot set. All slices of the batch have to be
+  // here, since the key of one may be among these messages.
   void Insert(Mask part, const SliceState& state);
 
   struct Difference {

@@ -35,6 +35,10 @@ WorkerInfo ReadWorker(const driver::Row& row) {
           .heartbeat_at = FromMicros(row.Int(5))};
 }
 
+bool IsStaleWorker(const WorkerInfo& worker, TimePoint oldest) {
+  return worker.status != WorkerStatus::kStopped && worker.heartbeat_at < oldest;
+}
+
 void StoreStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status) {
   connection.Run(Statement::kSetWorkerStatus,
                  {worker_id, static_cast<std::int64_t>(status), ToMicros(connection.Now())});
@@ -66,9 +70,8 @@ WorkerInfo GetWorker(driver::Connection& connection, std::int64_t worker_id) {
 std::vector<WorkerInfo> StaleWorkers(driver::Connection& connection, Duration timeout) {
   auto workers = ListWorkers(connection);
   const auto oldest = connection.Now() - timeout;
-  std::erase_if(workers, [oldest](const WorkerInfo& worker) {
-    return worker.status == WorkerStatus::kStopped || worker.heartbeat_at >= oldest;
-  });
+  std::erase_if(workers,
+                [oldest](const WorkerInfo& worker) { return !IsStaleWorker(worker, oldest); });
   return workers;
 }
 
@@ -124,18 +127,32 @@ bool WorkerRetirement::Step(driver::Connection& connection) {
 
 bool StaleWorkerPurge::Step(driver::Connection& connection) {
   if (!std::exchange(is_listed_, true)) {
-    for (const auto& worker : StaleWorkers(connection, timeout_)) {
-      ids_.push_back(worker.id);
-      releases_.emplace_back(worker.id);
-    }
+    for (const auto& worker : StaleWorkers(connection, timeout_)) ids_.push_back(worker.id);
     return !ids_.empty();
   }
-  if (releases_.back().Step(connection)) return true;
+  if (!release_) {
+    // It may have come back to life meanwhile, or was purged by another.
+    if (!IsStale(connection, ids_.back())) {
+      ids_.pop_back();
+      return !ids_.empty();
+    }
+    release_.emplace(ids_.back());
+  }
+  if (release_->Step(connection)) return true;
   connection.Run(Statement::kDeleteWorker, {ids_.back()});
   ++purged_;
-  releases_.pop_back();
+  release_.reset();
   ids_.pop_back();
   return !ids_.empty();
+}
+
+bool StaleWorkerPurge::IsStale(driver::Connection& connection, std::int64_t worker_id) const {
+  bool is_stale = false;
+  connection.Run(Statement::kFindWorker, {worker_id}, [&](const driver::Row& row) {
+    is_stale = IsStaleWorker(ReadWorker(row), connection.Now() - timeout_);
+    return false;
+  });
+  return is_stale;
 }
 
 }  // namespace pgqrs::queue

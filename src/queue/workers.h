@@ -76,10 +76,12 @@ class StaleWorkerPurge {
   std::int64_t purged() const { return purged_; }
 
  private:
+  bool IsStale(driver::Connection& connection, std::int64_t worker_id) const;
+
   Duration timeout_;
   bool is_listed_ = false;
-  std::vector<WorkerRelease> releases_;
   std::vector<std::int64_t> ids_;
+  std::optional<WorkerRelease> release_;  // Of the last of them.
   std::int64_t purged_ = 0;
 };
 

@@ -17,17 +17,12 @@ struct FreeDocument {
 };
 using Document = std::unique_ptr<yyjson_doc, FreeDocument>;
 
-// Whether a byte of UTF-8 is not the first of its character.
-bool IsContinuation(char byte) { return (static_cast<unsigned char>(byte) & 0xc0) == 0x80; }
-
 // A key in an error message, as JSON: it may be long, and it is the user's data.
 std::string Shown(std::string_view key) {
   constexpr std::size_t kLongest = 64;
-  std::size_t end = std::min(key.size(), kLongest);
-  // Not in the middle of a character.
-  while (end > 0 && end < key.size() && IsContinuation(key[end])) --end;
-  const auto shown = QuoteJson(key.substr(0, end)).value_or("\"?\"");
-  return end == key.size() ? shown : shown.substr(0, shown.size() - 1) + "…\"";
+  const auto begin = FirstCharacters(key, kLongest);
+  const auto shown = QuoteJson(begin).value_or("\"?\"");
+  return begin.size() == key.size() ? shown : shown.substr(0, shown.size() - 1) + "…\"";
 }
 
 std::string_view KeyText(yyjson_val* key) { return {yyjson_get_str(key), yyjson_get_len(key)}; }

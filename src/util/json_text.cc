@@ -27,4 +27,12 @@ std::optional<std::string> UnquoteJson(std::string_view document) {
   return std::string(yyjson_get_str(root), yyjson_get_len(root));
 }
 
+std::string_view FirstCharacters(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  // The bytes of a character behind its first are 10xxxxxx.
+  auto end = max_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 }  // namespace pgqrs::util

@@ -2,6 +2,7 @@
 #ifndef PGQRS_UTIL_JSON_TEXT_H_
 #define PGQRS_UTIL_JSON_TEXT_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ std::optional<std::string> QuoteJson(std::string_view text);
 
 // The text of a JSON string literal. Nothing where the document is another kind of value.
 std::optional<std::string> UnquoteJson(std::string_view document);
+
+// The beginning of a text in UTF-8, at most so many bytes, which does not end within a character.
+std::string_view FirstCharacters(std::string_view text, std::size_t max_bytes);
 
 }  // namespace pgqrs::util
 

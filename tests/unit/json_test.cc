@@ -30,6 +30,12 @@ std::string BrokenRule(std::string_view text, const util::JsonRules& rules) {
   return MessageOf<ValidationError>([&] { util::CheckJson(text, rules); });
 }
 
+TEST(Json, LeavesOutWhiteSpaceAroundTheDocument) {
+  EXPECT_EQ(Json::Parse("\t\r\n [ 1 ] \n").text(), "[ 1 ]");
+  EXPECT_EQ(Json::Parse(" 0").text(), "0");
+  EXPECT_EQ(Json::Parse("\" \" ").text(), "\" \"");
+}
+
 class ValidJson : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(ValidJson, IsKeptAsWritten) { EXPECT_EQ(Json::Parse(GetParam()).text(), GetParam()); }
@@ -40,8 +46,8 @@ INSTANTIATE_TEST_SUITE_P(
                       "9223372036854775808", "18446744073709551616", "1e400", "-1e-400",
                       "123456789012345678901234567890.123456789012345678901234567890", R"("")",
                       R"("\u0000")", R"("\ud83d\ude00")", R"("\"\\\/\b\f\n\r\t")",
-                      "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"\x7f\"", "[]", "{}", " [ 1 ] ",
-                      "\t\r\n{ \"a\" : null }\n", R"({"":0})", R"({"a":1,"A":1})",
+                      "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"", "\"\x7f\"", "[]", "{}", "[ 1 ]",
+                      "{ \"a\" :\t\r\nnull }", R"({"":0})", R"({"a":1,"A":1})",
                       R"([{"a":1},{"a":1}])"));
 
 class InvalidJson : public ::testing::TestWithParam<std::string_view> {};

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "unit/requests.h"
@@ -17,14 +19,17 @@ using ::testing::IsEmpty;
 
 class WaitersTest : public ::testing::Test {
  protected:
-  std::uint64_t Park(int number, std::int64_t queue_id,
-                     std::shared_ptr<queue::Worker> worker = nullptr) {
+  using Time = std::chrono::steady_clock::time_point;
+
+  void Park(int number, std::int64_t queue_id, std::shared_ptr<queue::Worker> worker = nullptr,
+            Time wait_until = Time::max()) {
     auto request = NewDequeue(number);
     auto ref = std::make_shared<queue::QueueRef>();
     ref->id = queue_id;
     request->queue = std::move(ref);
     request->worker = std::move(worker);
-    return waiters_.Park(std::move(request));
+    request->wait_until = wait_until;
+    waiters_.Park(std::move(request));
   }
 
   Waiters waiters_;
@@ -39,18 +44,16 @@ TEST_F(WaitersTest, TakeQueueGivesThoseOfTheQueueInTheirOrder) {
   EXPECT_EQ(waiters_.size(), 1U);
 }
 
-TEST_F(WaitersTest, TakeTicketGivesThatOneAlone) {
-  Park(1, 7);
-  const auto ticket = Park(2, 7);
-  EXPECT_THAT(NumbersOf(waiters_.TakeTicket(ticket)), ElementsAre(2));
-  EXPECT_THAT(waiters_.TakeTicket(ticket), IsEmpty());
-}
-
-TEST_F(WaitersTest, ATicketIsNotThatOfALaterRequest) {
-  const auto ticket = Park(1, 7);
-  waiters_.TakeAll();
-  Park(2, 7);
-  EXPECT_THAT(waiters_.TakeTicket(ticket), IsEmpty());
+TEST_F(WaitersTest, TakeExpiredGivesThoseThatWaitNoLonger) {
+  const auto now = Time() + std::chrono::hours(1);
+  Park(1, 7, nullptr, now + std::chrono::seconds(2));
+  Park(2, 7, nullptr, now);
+  Park(3, 7);
+  EXPECT_EQ(waiters_.FirstDeadline(), now);
+  EXPECT_THAT(NumbersOf(waiters_.TakeExpired(now)), ElementsAre(2));
+  EXPECT_EQ(waiters_.FirstDeadline(), now + std::chrono::seconds(2));
+  EXPECT_THAT(NumbersOf(waiters_.TakeExpired(now + std::chrono::hours(1))), ElementsAre(1));
+  EXPECT_EQ(waiters_.FirstDeadline(), std::nullopt) << "the last one waits for ever";
 }
 
 TEST_F(WaitersTest, TakeWorkerGivesThoseOfTheWorker) {
