@@ -39,12 +39,7 @@ class FutureStateBase {
 
   bool IsReady() const { return status_.load(std::memory_order_acquire) == kReady; }
 
-  void Wait() const {
-    for (auto status = status_.load(std::memory_order_acquire); status != kReady;
-         status = status_.load(std::memory_order_acquire)) {
-      status_.wait(status, std::memory_order_acquire);
-    }
-  }
+  void Wait();
 
   // Calls back when the result is there; at once, on this thread, where it is there already.
   void OnReady(std::function<void()> callback) {
@@ -66,14 +61,12 @@ class FutureStateBase {
   void MarkReady() {
     const auto before = status_.exchange(kReady, std::memory_order_acq_rel);
     assert(before != kReady);
-    if (before == kHasCallback) {
-      if (executor_ != nullptr) {
-        executor_->Post(std::move(callback_));
-      } else {
-        RunCallback();
-      }
+    if (before == kHasWaiter) WakeWaiter();
+    if (before != kHasCallback) return;
+    if (executor_ != nullptr) {
+      executor_->Post(std::move(callback_));
     } else {
-      status_.notify_all();
+      RunCallback();
     }
   }
 
@@ -85,8 +78,10 @@ class FutureStateBase {
  private:
   static constexpr std::uint32_t kPending = 0;
   static constexpr std::uint32_t kHasCallback = 1;
-  static constexpr std::uint32_t kReady = 2;
+  static constexpr std::uint32_t kHasWaiter = 2;
+  static constexpr std::uint32_t kReady = 3;
 
+  void WakeWaiter();
   void RunCallback() { std::exchange(callback_, nullptr)(); }
 
   std::atomic<std::uint32_t> status_{kPending};
