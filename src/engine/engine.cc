@@ -82,8 +82,10 @@ void Engine::Run(RequestPtr request) {
   }
   request->submitted_at = SteadyClock::now();
   ++pending_;
+  // It goes back whatever happens.
+  const std::unique_ptr<Intake, void (*)(Intake*)> lane(&intake_,
+                                                        [](Intake* intake) { intake->GiveBack(); });
   RunGroup(Single(std::move(request)));
-  intake_.GiveBack();
 }
 
 void Engine::SubmitNow(std::vector<RequestPtr> requests) {

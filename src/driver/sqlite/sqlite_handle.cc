@@ -41,6 +41,11 @@ std::string WhyNotOpen(const std::string& path, const std::string& fallback) {
 }  // namespace
 
 SqliteHandle OpenSqlite(const std::string& path) {
+  constexpr int kOldest = 3'040'000;
+  if (sqlite3_libversion_number() < kOldest) {
+    throw PgqrsConnectionError(std::string("pgqrs needs SQLite 3.40 or newer; this program runs ") +
+                               sqlite3_libversion());
+  }
   OpenFile::CheckNotInherited(path);
   sqlite3* raw = nullptr;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
