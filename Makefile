@@ -57,7 +57,7 @@ format:  ## Format the C++ files in place
 	@scripts/lint --fix-format
 
 .PHONY: release
-release:
+release:  ## Build everything, optimized
 	@scripts/bootstrap test
 	cmake --preset release
 	cmake --build --preset release
@@ -72,7 +72,7 @@ soak: release  ## Run the long stress test
 
 .PHONY: install
 install:  ## Install the library under PREFIX=/usr/local
-	@scripts/bootstrap build
+	@scripts/bootstrap library
 	cmake --preset library -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
 	cmake --build --preset library
 	cmake --install build/library

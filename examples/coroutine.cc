@@ -33,6 +33,7 @@ int main() {
   auto consumed = Consume(queue);  // Both are under way at once.
   auto produced = Produce(queue, 3);
   // A coroutine's result is a Future too. Get waits for it, and throws what the coroutine threw.
-  const int count = produced.Get();
-  std::cout << count << " produced, " << consumed.Get() << " consumed\n";
+  const int put = produced.Get();
+  const int taken = consumed.Get();
+  std::cout << put << " produced, " << taken << " consumed\n";
 }

@@ -44,7 +44,7 @@ struct Config {
   //   sqlite://relative/path.db       a file, created where missing
   //   sqlite:///absolute/path.db      the same
   //   sqlite:path.db                  the same
-  // with these parameters, joined as in a URL (`sqlite:///q.db?synchronous=normal`):
+  // with these parameters, joined as in a URL (`sqlite:q.db?synchronous=normal`):
   //   synchronous = full | normal     `full` (the default): what is acknowledged survives the loss
   //                                   of power. `normal`: it survives the death of every process;
   //                                   a loss of power may take back the last moments.
@@ -72,7 +72,8 @@ struct Config {
   Duration heartbeat_interval = std::chrono::seconds(5);
 
   // How often a waiting consumer looks again although nothing woke it. It only matters where
-  // wake-ups cannot work, such as on a network file system. From 1 ms.
+  // wake-ups cannot work: on systems without inotify, or where the file cannot be watched. From 1
+  // ms.
   Duration fallback_poll_interval = std::chrono::seconds(2);
 
   // Limits on payloads. Sizes are bytes of UTF-8 of the JSON text; a depth of 1 is a flat array or
@@ -83,7 +84,9 @@ struct Config {
   std::vector<std::string> forbidden_keys;       // Not allowed in any object of a payload.
   std::vector<std::string> required_keys;        // Needed in a payload that is an object.
 
-  // A token bucket over all enqueues of the store: sustained rate and burst. None: no limit.
+  // A token bucket over all enqueues of the store: sustained rate (none: no limit) and burst (none:
+  // one second's worth, at least 1). A batch above the burst passes when the bucket is full, and
+  // leaves a debt.
   std::optional<double> max_enqueue_per_second;
   std::optional<int> max_enqueue_burst;
 

@@ -139,10 +139,12 @@ struct CoroutineResult<void> {
 //   future.Then([](Future<T> done) { use(done.Get()); });     // calls back
 //   T value = co_await std::move(future);                     // suspends a coroutine
 //
-// Each gives the value or throws the error of the call. Callbacks and resumed coroutines run on a
-// thread of the store that does nothing else: they may use the store, waiting calls included, but
-// one that runs long delays the others. No lock is held while they run. A future that is dropped
-// leaves the call itself untouched.
+// Each gives the value or throws the error of the call. Callbacks and resumed coroutines run on one
+// thread of the store that does nothing else: they may use the store, calls that wait for the
+// database included. They must not wait, by Get or Wait, for a coroutine or for a Future that Then
+// gave, which would need the same thread: use co_await or Then for these. What runs long delays the
+// others; No lock is held while they run. A future that is dropped leaves the call itself
+// untouched.
 //
 // A Future is also what a coroutine may return: `Future<int> Work(Queue queue) { … co_return 1; }`
 // runs until its first suspension on the caller's thread.
@@ -157,7 +159,7 @@ class Future {
   Future(Future&&) noexcept = default;
   Future& operator=(Future&&) noexcept = default;
 
-  // False once the result was taken or the future was moved from.
+  // False once the result was taken or the future was moved from. Nothing else may be called then.
   bool IsValid() const { return state_ != nullptr; }
 
   // True where Get would not wait.

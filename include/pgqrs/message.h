@@ -35,7 +35,8 @@ class Message {
   Message& operator=(const Message&) = default;
   ~Message() = default;
 
-  // Unique in the database, never used twice, increasing in the order of a producer's enqueues;
+  // Unique in the database, never used twice (but for ids that a loss of power took back at
+  // synchronous=normal), increasing in the order of a producer's enqueues;
   // not dense. Below 2^53.
   std::int64_t id() const { return id_; }
 

@@ -73,7 +73,7 @@ class Queue {
   Future<std::vector<Message>> DequeueBatchAsync(int count, std::optional<Duration> lease = {});
 
   // The same, but waits up to `timeout` for the first message to become visible. The wait is woken
-  // by the enqueue, from whatever process, and costs nothing in the meantime.
+  // by the enqueue, from whatever process, and costs next to nothing in the meantime.
   std::optional<Message> DequeueWait(Duration timeout, std::optional<Duration> lease = {});
   Future<std::optional<Message>> DequeueWaitAsync(Duration timeout,
                                                   std::optional<Duration> lease = {});
@@ -86,8 +86,8 @@ class Queue {
   Consumer NewConsumer(std::string_view name = {});
   Future<Consumer> NewConsumerAsync(std::string_view name = {});
 
-  // Counts the messages by state. Reads the queue's index: some ten milliseconds for a million
-  // messages.
+  // Counts the messages by state. Reads the queue's index, so it takes the longer the more
+  // stored batches there are.
   QueueMetrics Metrics();
   Future<QueueMetrics> MetricsAsync();
 

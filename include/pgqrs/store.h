@@ -57,8 +57,8 @@ class PgqrsStore {
   Future<pgqrs::Queue> OpenQueueAsync(std::string_view name);
 
   // Removes a queue with its archive and dead letters. Refuses with ValidationError while messages
-  // wait or are leased, or live workers refer to it; with `force` it removes everything, in small
-  // transactions. QueueNotFoundError where there is none.
+  // wait, are delayed or leased, or live workers refer to it; with `force` it removes everything,
+  // in small transactions. QueueNotFoundError where there is none.
   void DeleteQueue(std::string_view name, bool force = false);
   Future<void> DeleteQueueAsync(std::string_view name, bool force = false);
 

@@ -146,6 +146,10 @@ void QueueWorkerCore::RunHandlers() {
 
 void QueueWorkerCore::Handle(Message& message) {
   auto outcome = CallHandler(message);
+  if (outcome.failed) {
+    Log(LogLevel::kWarning, "a handler failed on message " + std::to_string(message.id()),
+        outcome.text);
+  }
   bool is_held = false;
   {
     const std::lock_guard lock(mutex_);

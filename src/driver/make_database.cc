@@ -15,7 +15,7 @@ std::unique_ptr<Database> MakeDatabase(const Config& config) {
   }
   // The DSN itself may hold a password, so it is not shown.
   throw ConfigError(
-      "dsn: unknown scheme; expected sqlite::memory:, sqlite://PATH or sqlite:///ABSOLUTE/PATH");
+      "dsn: unknown scheme; expected sqlite:PATH, sqlite:///ABSOLUTE/PATH or sqlite::memory:");
 }
 
 }  // namespace pgqrs::driver

@@ -73,6 +73,19 @@ TEST_P(Logging, ALeaseThatAWorkerLostIsLoggedWithItsQueue) {
   EXPECT_THAT(Lines(), Each(Not(HasSubstr("secret"))));
 }
 
+TEST_P(Logging, AHandlerThatFailsIsLoggedWithItsMessageAndError) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto id = queue.Enqueue("a secret payload");
+  QueueWorker worker(queue, [](Message&) { throw std::runtime_error("the machine is cold"); });
+  worker.Start();
+  EXPECT_TRUE(Eventually([&] { return HasLine("a handler failed on message"); }));
+  EXPECT_TRUE(worker.Stop());
+  EXPECT_THAT(Lines(), Contains(AllOf(HasSubstr("message " + std::to_string(id)),
+                                      HasSubstr("why=the machine is cold"))));
+  EXPECT_THAT(Lines(), Each(Not(HasSubstr("secret"))));
+}
+
 TEST_P(Logging, AWorkerThatCannotStartIsLogged) {
   auto store = Open();
   QueueWorker worker(store.Queue("jobs"), [](Message&) {}, {.name = "\xff"});
