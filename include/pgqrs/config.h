@@ -32,7 +32,7 @@ struct LogRecord {
   std::span<const LogField> fields;
 };
 
-// Receives log records, from several threads at once. It must not call the store.
+// Receives log records, from several threads at once. It must not call the store, nor throw.
 using LogCallback = std::function<void(const LogRecord&)>;
 
 struct Config {

@@ -149,7 +149,7 @@ struct CoroutineResult<void> {
 // A Future is also what a coroutine may return: `Future<int> Work(Queue queue) { … co_return 1; }`
 // runs until its first suspension on the caller's thread.
 //
-// Get, Then and co_await must not be called by two threads at once on the same object.
+// Get, Wait, Then and co_await must not be called by two threads at once on the same object.
 template <typename T>
 class Future {
  public:

@@ -29,16 +29,20 @@ WorkerOptions Checked(WorkerOptions options, const Config& config) {
   if (!options.lease) options.lease = config.default_lease;
   CheckLease(*options.lease);
   const auto most = options.retry.max_attempts.value_or(config.max_read_ct);
-  CheckCount("retry.max_attempts", most, 1, 1'000'000);
+  if (options.retry.max_attempts) CheckCount("retry.max_attempts", most, 1, 1'000'000);
   options.retry.max_attempts = std::min(most, config.max_read_ct);
   CheckDuration("retry.base_delay", options.retry.base_delay, Duration::zero());
   CheckDuration("retry.max_delay", options.retry.max_delay, Duration::zero());
   return options;
 }
 
-// An exception's text as it can be stored: UTF-8, and not endless.
-std::string Storable(std::string_view text) {
+// The worker whose handler runs on this thread.
+thread_local const QueueWorkerCore* current = nullptr;
+
+// An exception's text as it can be stored: UTF-8, and not endless. Some exceptions have none.
+std::string Storable(const char* what) {
   constexpr std::size_t kMost = 16 << 10;
+  const std::string_view text = what != nullptr ? what : "";
   std::string stored(util::FirstCharacters(text, kMost));
   if (!util::QuoteJson(stored)) {
     std::replace_if(
@@ -145,9 +149,14 @@ void QueueWorkerCore::RunHandlers() {
 }
 
 void QueueWorkerCore::Handle(Message& message) {
-  auto outcome = CallHandler(message);
+  // The handler may do with its message what it likes, assign another one to it even.
+  const Message taken = message;
+  const auto target = MessageAccess::Target(taken);
+  current = this;
+  auto outcome = CallHandler(message, taken.read_count());
+  current = nullptr;
   if (outcome.failed) {
-    Log(LogLevel::kWarning, "a handler failed on message " + std::to_string(message.id()),
+    Log(LogLevel::kWarning, "a handler failed on message " + std::to_string(taken.id()),
         outcome.text);
   }
   bool is_held = false;
@@ -155,12 +164,12 @@ void QueueWorkerCore::Handle(Message& message) {
     const std::lock_guard lock(mutex_);
     --running_;
     if (outcome.failed) ++counts_.failed;
-    is_held = Forget(MessageAccess::Target(message));
+    is_held = Forget(target);
     if (is_held) ++unsettled_;
     changed_.notify_all();
   }
   if (is_held) {
-    Settle(message, std::move(outcome));
+    Settle(taken, std::move(outcome));
   } else {
     // Released by Stop, or lost: there is no lease to settle.
     Feed();
@@ -175,7 +184,7 @@ bool QueueWorkerCore::Forget(const SettleRequest::Target& target) {
   return true;
 }
 
-QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message) {
+QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message, int read_count) {
   try {
     handler_(message);
     return {};
@@ -191,20 +200,20 @@ QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message) {
             .text = Storable(discard.what()),
             .failed = true};
   } catch (const std::exception& error) {
-    return OutcomeOf(message, error);
+    return OutcomeOf(read_count, error);
   } catch (...) {
-    return OutcomeOf(message, Error("the handler threw something that is no std::exception"));
+    return OutcomeOf(read_count, Error("the handler threw something that is no std::exception"));
   }
 }
 
-QueueWorkerCore::Outcome QueueWorkerCore::OutcomeOf(const Message& message,
+QueueWorkerCore::Outcome QueueWorkerCore::OutcomeOf(int read_count,
                                                     const std::exception& error) const {
   Outcome outcome = {.text = Storable(error.what()), .failed = true};
-  if (message.read_count() >= *options_.retry.max_attempts) {
+  if (read_count >= *options_.retry.max_attempts) {
     outcome.action = SettleRequest::Action::kDeadLetter;
   } else {
     outcome.action = SettleRequest::Action::kRelease;
-    outcome.delay = Backoff(message.read_count());
+    outcome.delay = Backoff(read_count);
   }
   return outcome;
 }
@@ -301,6 +310,7 @@ void QueueWorkerCore::OnFed(queue::DequeueRequest& request) {
       held_[message.id()] = MessageAccess::Target(message).lease_token;
       line_.push_back(std::move(message));
     }
+    if (!too_late.empty()) ++unsettled_;
     changed_.notify_all();
   }
   GiveBack(std::move(too_late), true);
@@ -317,12 +327,9 @@ void QueueWorkerCore::FeedLater() {
   });
 }
 
+// The caller has counted it as unsettled, in the same moment in which it took the messages away.
 void QueueWorkerCore::GiveBack(std::vector<SettleRequest::Target> targets, bool unread) {
   if (targets.empty()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    ++unsettled_;
-  }
   auto request =
       std::make_unique<Hooked<SettleRequest>>([self = shared_from_this()](SettleRequest&) {
         const std::lock_guard lock(self->mutex_);
@@ -349,10 +356,16 @@ void QueueWorkerCore::ExtendLeases() {
   {
     const std::lock_guard lock(mutex_);
     if (phase_ == Phase::kFinished) return;
-    for (const auto& [id, token] : held_) {
-      targets.push_back({.message_id = id, .lease_token = token});
+    // Where the database is locked for long one extension waits at a time.
+    if (!is_extending_) {
+      for (const auto& [id, token] : held_) {
+        targets.push_back({.message_id = id, .lease_token = token});
+      }
     }
-    if (!targets.empty()) ++unsettled_;
+    if (!targets.empty()) {
+      ++unsettled_;
+      is_extending_ = true;
+    }
   }
   if (!targets.empty()) {
     auto request = std::make_unique<Hooked<SettleRequest>>(
@@ -363,6 +376,7 @@ void QueueWorkerCore::ExtendLeases() {
               self->Forget(extended.targets[i]);
             }
           }
+          self->is_extending_ = false;
           --self->unsettled_;
           self->changed_.notify_all();
         });
@@ -392,6 +406,7 @@ void QueueWorkerCore::StopTaking() {
       unseen.push_back(MessageAccess::Target(message));
     }
     line_.clear();
+    if (!unseen.empty()) ++unsettled_;
     worker = worker_;
     changed_.notify_all();
   }
@@ -421,6 +436,10 @@ void QueueWorkerCore::WaitForRest() {
 
 bool QueueWorkerCore::Stop(Duration deadline) {
   CheckDuration("deadline", deadline, Duration::zero());
+  if (current == this) {
+    throw Error(
+        "Stop was called by a handler of the worker, for which it would wait; use RequestStop");
+  }
   RequestStop();
   std::vector<SettleRequest::Target> abandoned;
   {
@@ -433,6 +452,7 @@ bool QueueWorkerCore::Stop(Duration deadline) {
       abandoned.push_back({.message_id = id, .lease_token = token});
     }
     held_.clear();
+    if (!abandoned.empty()) ++unsettled_;
   }
   GiveBack(std::move(abandoned), false);
   return false;

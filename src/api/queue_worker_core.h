@@ -59,8 +59,8 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void RunHandlers();
   void Handle(Message& message);
   bool Forget(const SettleRequest::Target& target);
-  Outcome CallHandler(Message& message);
-  Outcome OutcomeOf(const Message& message, const std::exception& error) const;
+  Outcome CallHandler(Message& message, int read_count);
+  Outcome OutcomeOf(int read_count, const std::exception& error) const;
   Duration Backoff(int read_count) const;
   void Settle(const Message& message, Outcome outcome);
   void OnSettled(const SettleRequest& request, std::int64_t message_id);
@@ -92,6 +92,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   Phase phase_ = Phase::kNew;
   bool stopping_ = false;
   bool is_feeding_ = false;
+  bool is_extending_ = false;
   std::size_t running_ = 0;
   std::size_t unsettled_ = 0;  // Settle requests that are under way.
   std::deque<Message> line_;

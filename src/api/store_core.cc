@@ -116,6 +116,8 @@ void StoreCore::CheckUsable() const {
 void StoreCore::AddWorker(const std::shared_ptr<queue::Worker>& worker,
                           std::function<void()> on_close) {
   const std::lock_guard lock(workers_mutex_);
+  // Nobody would tell it of the end.
+  if (is_closing_) throw Error("the store is closed");
   workers_.push_back({worker, std::move(on_close)});
 }
 
@@ -153,11 +155,14 @@ void StoreCore::SendHeartbeats() {
       if (open.worker->id != 0) ids.push_back(open.worker->id);
     }
   }
-  if (ids.empty()) return;
+  // Where the database is locked for long one waits at a time.
+  if (ids.empty() || is_beating_->exchange(true)) return;
   struct HeartbeatJob final : queue::JobRequest {
-    void Complete() override {}  // An error was logged, and the next one comes soon.
+    void Complete() override { *is_beating = false; }  // An error was logged; the next comes soon.
+    std::shared_ptr<std::atomic<bool>> is_beating;
   };
   auto job = std::make_unique<HeartbeatJob>();
+  job->is_beating = is_beating_;
   job->may_free_messages = false;
   job->step = [ids = std::move(ids)](driver::Connection& connection) {
     queue::SendHeartbeats(connection, ids);
@@ -170,12 +175,17 @@ void StoreCore::Close() {
   std::vector<OpenWorker> workers;
   {
     const std::lock_guard lock(workers_mutex_);
+    is_closing_ = true;
     workers = workers_;
   }
+  std::vector<Future<void>> retirements;
   for (const auto& open : workers) {
     open.on_close();
+    retirements.push_back(Retire(open.worker));
+  }
+  for (auto& retirement : retirements) {
     try {
-      Retire(open.worker).Get();
+      retirement.Get();
     } catch (const std::exception& error) {
       const std::array fields = {LogField{"error", error.what()}};
       engine_.Log(LogLevel::kWarning,

@@ -7,6 +7,7 @@
 #include <pgqrs/message.h>
 #include <pgqrs/queue.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -124,8 +125,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   template <typename F>
   auto Read(F work) -> Future<std::invoke_result_t<F, driver::Connection&>>;
 
-  // Keeps the heartbeat of a registered worker until it is retired. Where the store closes before
-  // that, `on_close` is called first; it must not block.
+  // Keeps the heartbeat of a registered worker until it is retired. Throws where the store is
+  // closing. Where the store closes before that, `on_close` is called first; it must not block.
   void AddWorker(
       const std::shared_ptr<queue::Worker>& worker, std::function<void()> on_close = [] {});
 
@@ -151,6 +152,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     std::function<void()> on_close;
   };
   std::vector<OpenWorker> workers_;
+  bool is_closing_ = false;  // Under the mutex.
+  // Whether a heartbeat is under way.
+  std::shared_ptr<std::atomic<bool>> is_beating_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<queue::Worker> own_worker_;
   engine::Engine engine_;
 };

@@ -59,7 +59,7 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
       database_(std::move(database)),
       writer_(std::move(writer)),
       intake_(config.max_pending_requests, config.max_pending_bytes),
-      readers_(*database_, ReaderThreads(config)) {
+      readers_(*database_, ReaderThreads(config), config.max_pending_requests) {
   session_.max_read_ct = config.max_read_ct;
   lane_ = std::thread([this] { RunLane(); });
 }
@@ -145,10 +145,19 @@ void Engine::RunLane() {
   }
 }
 
-// Wakes those that wait where another process has committed something. Which queue it was nobody
-// tells.
+// Where another process has committed something, asks for each queue that somebody waits for when
+// its next message is visible. These are reads, which hold up nobody.
 void Engine::WakeForOthers() {
-  if (writer_->SeesForeignCommits()) WakeAll();
+  if (!writer_->SeesForeignCommits()) return;
+  try {
+    for (const auto queue_id : waiters_.Queues()) {
+      if (const auto visible_at = queue::NextVisible(*writer_, queue_id)) {
+        WakeQueueAt(queue_id, *visible_at);
+      }
+    }
+  } catch (const driver::Failure&) {
+    WakeAll();
+  }
 }
 
 void Engine::RunGroup(std::vector<RequestPtr> group) {
@@ -208,9 +217,15 @@ void Engine::RunTransaction(std::span<Request* const> requests) {
     group.RolledBack();
     throw;
   }
-  group.Committed();
-  for (const auto& entry : group.became_visible()) {
-    WakeQueueAt(entry.queue_id, entry.visible_at);
+  // It is done. Whatever fails from here on must not look as if it were not.
+  try {
+    group.Committed();
+    for (const auto& entry : group.became_visible()) {
+      WakeQueueAt(entry.queue_id, entry.visible_at);
+    }
+  } catch (const std::exception& error) {
+    const std::array fields = {LogField{"error", error.what()}};
+    Log(LogLevel::kError, "waiting consumers could not be woken", fields);
   }
 }
 
@@ -413,7 +428,12 @@ EngineMetrics Engine::Metrics() const {
 }
 
 void Engine::Log(LogLevel level, std::string_view message, std::span<const LogField> fields) const {
-  if (config_.log) config_.log({.level = level, .message = message, .fields = fields});
+  if (!config_.log) return;
+  try {
+    config_.log({.level = level, .message = message, .fields = fields});
+  } catch (...) {
+    return;  // It must not throw; there is nobody to tell.
+  }
 }
 
 // Errors of the driver become errors of the public interface here and nowhere else.

@@ -6,7 +6,8 @@
 namespace pgqrs::engine {
 
 bool Readers::Submit(Task task) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  not_full_.wait(lock, [this] { return tasks_.size() < max_tasks_ || closed_; });
   if (closed_) return false;
   tasks_.push_back(std::move(task));
   if (tasks_.size() > idle_ && threads_.size() < max_threads_) {
@@ -27,6 +28,7 @@ void Readers::Run() {
     if (tasks_.empty()) return;
     const auto task = std::move(tasks_.front());
     tasks_.pop_front();
+    not_full_.notify_one();
     lock.unlock();
     RunTask(task, connection);
     lock.lock();
@@ -51,6 +53,7 @@ void Readers::Close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     changed_.notify_all();
+    not_full_.notify_all();
   }
   for (auto& thread : threads_) thread.join();
   threads_.clear();

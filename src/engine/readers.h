@@ -20,13 +20,13 @@ class Readers {
   // `task` gets a connection that is in a transaction, or the error why there is none.
   using Task = std::function<void(driver::Connection*, std::exception_ptr)>;
 
-  Readers(driver::Database& database, std::size_t max_threads)
-      : database_(database), max_threads_(max_threads) {}
+  Readers(driver::Database& database, std::size_t max_threads, std::size_t max_tasks)
+      : database_(database), max_threads_(max_threads), max_tasks_(max_tasks) {}
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
   ~Readers() { Close(); }
 
-  // Answers false once closed.
+  // Waits first while too many tasks wait. Answers false once closed.
   bool Submit(Task task);
 
   // Runs what was submitted, and ends.
@@ -38,8 +38,10 @@ class Readers {
 
   driver::Database& database_;
   const std::size_t max_threads_;
+  const std::size_t max_tasks_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable not_full_;
   std::deque<Task> tasks_;
   std::vector<std::thread> threads_;
   std::size_t idle_ = 0;

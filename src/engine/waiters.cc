@@ -48,6 +48,17 @@ std::vector<RequestPtr> Waiters::TakeAll() {
   return TakeWhere([](const DequeueRequest&) { return true; });
 }
 
+std::vector<std::int64_t> Waiters::Queues() const {
+  std::vector<std::int64_t> queues;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& request : parked_) queues.push_back(AsDequeue(request).queue->id);
+  }
+  std::sort(queues.begin(), queues.end());
+  queues.erase(std::unique(queues.begin(), queues.end()), queues.end());
+  return queues;
+}
+
 std::optional<std::chrono::steady_clock::time_point> Waiters::FirstDeadline() const {
   const std::lock_guard lock(mutex_);
   auto first = std::chrono::steady_clock::time_point::max();

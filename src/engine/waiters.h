@@ -25,6 +25,9 @@ class Waiters {
   std::vector<RequestPtr> TakeExpired(std::chrono::steady_clock::time_point now);
   std::vector<RequestPtr> TakeAll();
 
+  // The queues that they wait for, each once.
+  std::vector<std::int64_t> Queues() const;
+
   // When the first of them waits no longer. Nothing where none does so ever.
   std::optional<std::chrono::steady_clock::time_point> FirstDeadline() const;
 

@@ -71,11 +71,10 @@ void DequeueStep::TellWhenNext(std::int64_t queue_id,
     return request->taken.empty() && request->wait_until.has_value();
   };
   if (std::none_of(requests.begin(), requests.end(), waits)) return;
-  std::optional<std::int64_t> next_visible;
-  group_.connection_.Run(Statement::kNextVisible, {queue_id}, [&](const driver::Row& row) {
-    next_visible = row.OptionalInt(0);
-    return true;
-  });
+  auto next_visible = NextVisible(group_.connection_, queue_id);
+  // What should have been found just now is damaged; asking again and again does not help it.
+  constexpr std::int64_t kPause = 10'000;  // Microseconds.
+  if (next_visible && *next_visible <= group_.now_) next_visible = group_.now_ + kPause;
   for (auto* request : requests) {
     if (waits(request)) request->next_visible = next_visible;
   }
@@ -162,6 +161,11 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
   Touched(found.slice).SetState(part, state);
 
   SplitPayloads(found.payloads, elements_);
+  if (static_cast<std::size_t>(HighestPosition(part)) >= elements_.size()) {
+    throw driver::Failure(driver::Fault::kStatement,
+                          "batch " + std::to_string(found.slice.batch_id()) +
+                              " is damaged: it has fewer payloads than messages");
+  }
   ForEachPosition(part, [&](int position) {
     deal.taken.push_back(
         {.id = MessageId(found.slice.batch_id(), position),

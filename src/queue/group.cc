@@ -61,6 +61,15 @@ std::int64_t RegisterWorker(driver::Connection& connection, Worker& worker) {
   return id;
 }
 
+std::optional<std::int64_t> NextVisible(driver::Connection& connection, std::int64_t queue_id) {
+  std::optional<std::int64_t> next;
+  connection.Run(Statement::kNextVisible, {queue_id}, [&](const driver::Row& row) {
+    next = row.OptionalInt(0);
+    return true;
+  });
+  return next;
+}
+
 Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests)
     : connection_(connection), session_(session), ids_before_(session.ids), requests_(requests) {}
 
@@ -105,6 +114,9 @@ void Group::CountTaken() {
     dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size());
     session_.holders[dequeue->worker->id] = dequeue->worker;
   }
+  if (session_.holders.size() < session_.sweep_holders_at) return;
+  std::erase_if(session_.holders, [](const auto& holder) { return holder.second.expired(); });
+  session_.sweep_holders_at = std::max(session_.sweep_holders_at, 2 * session_.holders.size());
 }
 
 std::int64_t Group::WorkerId(Worker& worker) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -36,6 +37,7 @@ struct Session {
     IdBlock leases{"lease"};
   } ids;
   std::unordered_map<std::int64_t, std::weak_ptr<Worker>> holders;  // By worker id.
+  std::size_t sweep_holders_at = 256;  // At this size those that are gone are taken out.
 };
 
 // A queue that has messages which become visible at this time, or did.
@@ -87,6 +89,9 @@ class Group {
       settled_;  // Messages by the worker that held them.
   std::vector<BecameVisible> became_visible_;
 };
+
+// When the next message of a queue becomes visible, or did. Nothing where there is none.
+std::optional<std::int64_t> NextVisible(driver::Connection& connection, std::int64_t queue_id);
 
 // Registers the worker where it has no row yet and gives its id.
 std::int64_t RegisterWorker(driver::Connection& connection, Worker& worker);

@@ -103,5 +103,18 @@ TEST_P(Logging, AWorkerWhoseQueueIsGoneIsLogged) {
   EXPECT_TRUE(Eventually([&] { return HasLine("does not exist any more"); }));
 }
 
+TEST_P(Logging, ACallbackThatThrowsDoesNoHarm) {
+  config().log = [](const LogRecord&) { throw std::runtime_error("no room for logs"); };
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("x");
+  QueueWorker worker(queue, [&](Message&) {
+    worker.RequestStop();
+    throw std::runtime_error("fails");
+  });
+  worker.Run();
+  EXPECT_EQ(queue.Metrics().delayed, 1);
+}
+
 }  // namespace
 }  // namespace pgqrs::testing

@@ -200,5 +200,58 @@ TEST_P(QueueWorkerStopping, AWorkerOfAClosedStoreFailsToRun) {
   EXPECT_TRUE(worker.Stop());
 }
 
+TEST_P(QueueWorkerStopping, AHandlerCannotWaitForItsOwnEnd) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto id = queue.Enqueue("message");
+  std::atomic<bool> refused = false;
+  std::optional<QueueWorker> worker;
+  worker.emplace(queue, [&](Message&) {
+    refused = MessageOf<Error>([&] { worker->Stop(); }).find("RequestStop") != std::string::npos;
+    worker->RequestStop();
+  });
+  worker->Run();
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(StateOf(store, id), MessageState::kArchived);
+}
+
+TEST_P(QueueWorkerStopping, AWorkerThatStartsWhileTheStoreClosesEnds) {
+  for (int i = 0; i < 30; ++i) {
+    auto store = std::make_optional(Open());
+    QueueWorker worker(store->Queue("jobs"), [](Message&) {});
+    std::thread runner([&] {
+      try {
+        worker.Run();
+      } catch (const Error&) {
+        return;  // The store was closed before it had begun.
+      }
+    });
+    store.reset();
+    runner.join();
+  }
+}
+
+TEST_P(QueueWorkerStopping, ReadCountsAreTakenBackAtWhateverMomentItStops) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto ids = Enqueue(queue, 40);
+  for (int i = 0; i < 30; ++i) {
+    Gate gate;
+    QueueWorker worker(queue, [&](Message&) { gate.Pass(); }, {.concurrency = 1, .prefetch = 40});
+    const OpenAtEnd open_at_end(gate);
+    worker.Start();
+    for (int k = 0; k < i * 20; ++k) std::this_thread::yield();
+    worker.RequestStop();
+    gate.Open();
+    EXPECT_TRUE(worker.Stop());
+  }
+  const auto metrics = queue.Metrics();
+  EXPECT_EQ(metrics.leased, 0);
+  for (const auto id : ids) {
+    const auto message = store.FindMessage(id);
+    EXPECT_EQ(message->read_count, message->state == MessageState::kArchived ? 1 : 0) << id;
+  }
+}
+
 }  // namespace
 }  // namespace pgqrs::testing

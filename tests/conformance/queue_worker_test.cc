@@ -264,5 +264,18 @@ TEST_P(QueueWorkers, AWorkerOfADeletedQueueCanStillBeStopped) {
   EXPECT_TRUE(worker.Stop());
 }
 
+TEST_P(QueueWorkers, AHandlerMayAssignToItsMessage) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto other_id = queue.Enqueue("other", {.priority = 0});
+  const auto other = queue.Dequeue();
+  const auto id = queue.Enqueue("message");
+  QueueWorker worker(queue, [&](Message& message) { message = *other; });
+  worker.Start();
+  EXPECT_TRUE(Eventually([&] { return StateOf(store, id) == MessageState::kArchived; }));
+  EXPECT_TRUE(worker.Stop());
+  EXPECT_EQ(StateOf(store, other_id), MessageState::kLeased);
+}
+
 }  // namespace
 }  // namespace pgqrs::testing

@@ -54,7 +54,7 @@ class Catalog : public SqliteTest {
         "UPDATE pgqrs_slices SET lease_token = 7, worker_id = 1 WHERE last_error IS NULL;"
         "INSERT INTO pgqrs_slices (id, queue_id, priority, visible_at, mask, n) "
         "VALUES (6400, 1, 1, 1, 1, 1)");
-    database_ = driver::OpenSqlite(path());
+    database_ = driver::OpenSqlite(path(), driver::IfNoFile::kCreate);
   }
 
   driver::SqliteStatement Prepare(const sql::StatementInfo& info) {

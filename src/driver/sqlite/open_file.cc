@@ -19,7 +19,8 @@ using Key = OpenFile::Key;
 class Registry {
  public:
   static Registry& Get() {
-    static Registry registry;
+    // Never destroyed: a store may outlive every other static object.
+    static auto& registry = *new Registry;
     static const int registered =
         pthread_atfork([] { registry.mutex_.lock(); }, [] { registry.mutex_.unlock(); },
                        [] { registry.mutex_.unlock(); });

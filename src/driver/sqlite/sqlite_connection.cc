@@ -54,7 +54,8 @@ std::map<std::string, std::string> ReadSchema(sqlite3* database) {
 }  // namespace
 
 SqliteConnection::SqliteConnection(const SqliteOptions& options, Role role) : options_(options) {
-  database_ = OpenSqlite(options_.path);
+  database_ =
+      OpenSqlite(options_.path, role == Role::kWriter ? IfNoFile::kCreate : IfNoFile::kFail);
   sqlite3_busy_handler(database_.get(), WaitWhileBusy, this);
   try {
     Configure(role);
@@ -115,9 +116,18 @@ int SqliteConnection::WaitWhileBusy(void* self, int attempt) {
 void SqliteConnection::Begin() {
   if (turn_) turn_->Take(options_.busy_timeout);
   const int code = Finish(begin_.get());
-  if (code == SQLITE_OK) return;
-  if (turn_) turn_->Give();
-  throw SqliteFailure(database_.get(), code, "beginning a transaction");
+  if (code != SQLITE_OK) {
+    if (turn_) turn_->Give();
+    throw SqliteFailure(database_.get(), code, "beginning a transaction");
+  }
+  // What is written to a file that is no longer there would be acknowledged and lost.
+  int has_moved = 0;
+  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+  if (has_moved != 0) {
+    Rollback();
+    throw Failure(Fault::kStorage,
+                  "\"" + options_.path + "\" was removed or replaced while the store had it open");
+  }
 }
 
 void SqliteConnection::Commit() {
@@ -209,7 +219,7 @@ void SqliteConnection::PrepareAll() {
 }
 
 std::vector<std::string> SqliteConnection::CompareSchema() {
-  const auto fresh = OpenSqlite(":memory:");
+  const auto fresh = OpenSqlite(":memory:", IfNoFile::kCreate);
   ExecuteSqlite(fresh.get(), sql::Text("sqlite", sql::Statement::kCreateMigrations), "comparing");
   for (const auto& migration : sql::Migrations("sqlite")) {
     ExecuteSqlite(fresh.get(), migration.text, "comparing");

@@ -2,6 +2,9 @@
 
 #include <pgqrs/error.h>
 
+#include <filesystem>
+#include <system_error>
+
 #include "driver/sqlite/sqlite_connection.h"
 #include "driver/sqlite/sqlite_listener.h"
 
@@ -55,6 +58,17 @@ SqliteOptions ParseSqliteDsn(const Config& config) {
     parameters = end == std::string_view::npos ? std::string_view{} : parameters.substr(end + 1);
   }
   return options;
+}
+
+// By its real and absolute path, from which the names of the files beside it are made, and which
+// stays right when the process changes its folder.
+SqliteDatabase::SqliteDatabase(const Config& config) : options_(ParseSqliteDsn(config)) {
+  if (options_.in_memory()) return;
+  std::error_code error;
+  // Of a path that does not exist weakly_canonical alone would leave a relative one relative.
+  const auto absolute = std::filesystem::absolute(options_.path, error);
+  const auto path = std::filesystem::weakly_canonical(absolute, error);
+  if (!error) options_.path = path.string();
 }
 
 std::unique_ptr<Connection> SqliteDatabase::OpenWriter() {

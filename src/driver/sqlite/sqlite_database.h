@@ -28,7 +28,7 @@ SqliteOptions ParseSqliteDsn(const Config& config);
 
 class SqliteDatabase final : public Database {
  public:
-  explicit SqliteDatabase(const Config& config) : options_(ParseSqliteDsn(config)) {}
+  explicit SqliteDatabase(const Config& config);
 
   std::string_view dialect() const override { return "sqlite"; }
   bool is_embedded() const override { return true; }
@@ -38,7 +38,7 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) override;
 
  private:
-  const SqliteOptions options_;
+  SqliteOptions options_;
 };
 
 }  // namespace pgqrs::driver

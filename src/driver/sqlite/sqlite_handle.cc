@@ -40,7 +40,7 @@ std::string WhyNotOpen(const std::string& path, const std::string& fallback) {
 
 }  // namespace
 
-SqliteHandle OpenSqlite(const std::string& path) {
+SqliteHandle OpenSqlite(const std::string& path, IfNoFile if_no_file) {
   constexpr int kOldest = 3'040'000;
   if (sqlite3_libversion_number() < kOldest) {
     throw PgqrsConnectionError(std::string("pgqrs needs SQLite 3.40 or newer; this program runs ") +
@@ -48,8 +48,9 @@ SqliteHandle OpenSqlite(const std::string& path) {
   }
   OpenFile::CheckNotInherited(path);
   sqlite3* raw = nullptr;
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+  const int create = if_no_file == IfNoFile::kCreate ? SQLITE_OPEN_CREATE : 0;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags | create, nullptr);
   SqliteHandle handle(raw, CloseDatabase{.file = OpenFile(path)});
   if (code != SQLITE_OK) {
     throw PgqrsConnectionError("cannot open \"" + path + "\": " +

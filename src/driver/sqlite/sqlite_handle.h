@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,8 +26,10 @@ struct FinalizeStatement {
 };
 using SqliteStatement = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
+enum class IfNoFile : std::uint8_t { kCreate, kFail };
+
 // Opens a file. Throws PgqrsConnectionError, which says what is wrong with the path.
-SqliteHandle OpenSqlite(const std::string& path);
+SqliteHandle OpenSqlite(const std::string& path, IfNoFile if_no_file);
 
 // The failure that the connection reports for `code`, while doing `what`.
 Failure SqliteFailure(sqlite3* database, int code, std::string_view what);

@@ -53,7 +53,7 @@ SqliteListener::SqliteListener(const SqliteOptions& options, std::function<void(
       on_change_(std::move(on_change)),
       notifier_(std::move(notifier)),
       control_(std::move(control)),
-      database_(OpenSqlite(options.path)),
+      database_(OpenSqlite(options.path, IfNoFile::kFail)),
       data_version_(database_.get()) {
   thread_ = std::thread([this] { Listen(); });
 }
