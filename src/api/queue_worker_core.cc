@@ -37,7 +37,7 @@ WorkerOptions Checked(WorkerOptions options, const Config& config) {
 }
 
 // The worker whose handler runs on this thread.
-thread_local const QueueWorkerCore* current = nullptr;
+thread_local const QueueWorkerCore* handling_worker = nullptr;
 
 // An exception's text as it can be stored: UTF-8, and not endless. Some exceptions have none.
 std::string Storable(const char* what) {
@@ -152,9 +152,9 @@ void QueueWorkerCore::Handle(Message& message) {
   // The handler may do with its message what it likes, assign another one to it even.
   const Message taken = message;
   const auto target = MessageAccess::Target(taken);
-  current = this;
+  handling_worker = this;
   auto outcome = CallHandler(message, taken.read_count());
-  current = nullptr;
+  handling_worker = nullptr;
   if (outcome.failed) {
     Log(LogLevel::kWarning, "a handler failed on message " + std::to_string(taken.id()),
         outcome.text);
@@ -436,7 +436,7 @@ void QueueWorkerCore::WaitForRest() {
 
 bool QueueWorkerCore::Stop(Duration deadline) {
   CheckDuration("deadline", deadline, Duration::zero());
-  if (current == this) {
+  if (handling_worker == this) {
     throw Error(
         "Stop was called by a handler of the worker, for which it would wait; use RequestStop");
   }

@@ -243,7 +243,8 @@ auto StoreCore::Read(F work) -> Future<std::invoke_result_t<F, driver::Connectio
     } catch (...) {
       failure = engine->PublicError(std::current_exception());
     }
-    state->Fail(failure);
+    // Moved, so that this thread lets go of the error before another has it.
+    state->Fail(std::move(failure));
   });
   return Future<T>(std::move(state));
 }

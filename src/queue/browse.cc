@@ -111,7 +111,7 @@ std::vector<MessageInfo> ListArchive(driver::Connection& connection, Statement l
                                      std::int64_t queue_id, const Page& page) {
   // A batch has at most 64 rows. The first one may lie before the page with all of them, and with
   // 64 more the last batch that is needed is a whole one.
-  const std::int64_t row_limit = std::int64_t{page.limit} + 2 * kBatchSize;
+  const std::int64_t row_limit = std::int64_t{page.limit} + std::int64_t{2} * kBatchSize;
   std::vector<ArchiveRow> rows;
   connection.Run(list, {queue_id, BatchOf(page.after_id), row_limit}, [&](const driver::Row& row) {
     rows.push_back(ReadArchiveRow(row));
