@@ -83,11 +83,4 @@ void ExecuteSqlite(sqlite3* database, std::string_view sql, std::string_view wha
   if (code != SQLITE_OK) throw SqliteFailure(database, code, what);
 }
 
-std::int64_t QuerySqliteInt(sqlite3* database, std::string_view sql) {
-  const auto statement = PrepareSqlite(database, sql, sql);
-  const int code = sqlite3_step(statement.get());
-  if (code != SQLITE_ROW) throw SqliteFailure(database, code, sql);
-  return sqlite3_column_int64(statement.get(), 0);
-}
-
 }  // namespace pgqrs::driver

@@ -40,9 +40,6 @@ SqliteStatement PrepareSqlite(sqlite3* database, std::string_view sql, std::stri
 // Runs one or more statements and drops their rows.
 void ExecuteSqlite(sqlite3* database, std::string_view sql, std::string_view what);
 
-// Runs a statement that gives one integer.
-std::int64_t QuerySqliteInt(sqlite3* database, std::string_view sql);
-
 }  // namespace pgqrs::driver
 
 #endif  // PGQRS_DRIVER_SQLITE_SQLITE_HANDLE_H_
