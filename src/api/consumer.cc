@@ -48,13 +48,14 @@ namespace {
 // What the worker does with messages that it holds.
 auto Settle(const internal::ConsumerCore& consumer, std::int64_t message_id,
             Settlement settlement) {
-  return SettleOne(consumer.store(), consumer.worker(), {.message_id = message_id},
+  return SettleOne(consumer.store(), consumer.worker(),
+                   {.message_id = message_id, .queue_id = consumer.queue()->ref()->id},
                    std::move(settlement));
 }
 auto Settle(const internal::ConsumerCore& consumer, std::span<const std::int64_t> message_ids,
             Settlement settlement) {
-  return SettleMany(consumer.store(), consumer.worker(), TargetsOf(message_ids),
-                    std::move(settlement));
+  return SettleMany(consumer.store(), consumer.worker(),
+                    TargetsOf(message_ids, consumer.queue()->ref()->id), std::move(settlement));
 }
 
 }  // namespace

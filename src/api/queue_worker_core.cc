@@ -359,7 +359,7 @@ void QueueWorkerCore::ExtendLeases() {
     // Where the database is locked for long one extension waits at a time.
     if (!is_extending_) {
       for (const auto& [id, token] : held_) {
-        targets.push_back({.message_id = id, .lease_token = token});
+        targets.push_back({.message_id = id, .lease_token = token, .queue_id = queue_id()});
       }
     }
     if (!targets.empty()) {
@@ -449,7 +449,7 @@ bool QueueWorkerCore::Stop(Duration deadline) {
         changed_.wait_for(lock, deadline, [this] { return phase_ == Phase::kFinished; });
     if (finished) return true;
     for (const auto& [id, token] : held_) {
-      abandoned.push_back({.message_id = id, .lease_token = token});
+      abandoned.push_back({.message_id = id, .lease_token = token, .queue_id = queue_id()});
     }
     held_.clear();
     if (!abandoned.empty()) ++unsettled_;

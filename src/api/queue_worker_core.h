@@ -79,6 +79,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void Retire();
   bool IsAtRest() const;
   StoreCore& store() const { return queue_->store(); }
+  std::int64_t queue_id() const { return queue_->ref()->id; }
   void Log(LogLevel level, std::string_view message, std::string_view why) const;
 
   const std::shared_ptr<QueueCore> queue_;

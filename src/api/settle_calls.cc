@@ -31,10 +31,10 @@ Settlement Settlement::DeadLetter(std::string_view reason) {
   return {SettleRequest::Action::kDeadLetter, Duration::zero(), std::string(reason)};
 }
 
-Targets TargetsOf(std::span<const std::int64_t> message_ids) {
+Targets TargetsOf(std::span<const std::int64_t> message_ids, std::int64_t queue_id) {
   Targets targets;
   targets.reserve(message_ids.size());
-  for (const auto id : message_ids) targets.push_back({.message_id = id});
+  for (const auto id : message_ids) targets.push_back({.message_id = id, .queue_id = queue_id});
   return targets;
 }
 

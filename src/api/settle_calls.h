@@ -32,7 +32,7 @@ struct Settlement {
 using Targets = std::vector<queue::SettleRequest::Target>;
 
 // Targets by id, under whatever lease the worker has on them.
-Targets TargetsOf(std::span<const std::int64_t> message_ids);
+Targets TargetsOf(std::span<const std::int64_t> message_ids, std::int64_t queue_id = 0);
 
 // Puts checked arguments into a request.
 void FillSettle(queue::SettleRequest& request, std::shared_ptr<queue::Worker> worker,

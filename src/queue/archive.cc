@@ -14,7 +14,7 @@ using sql::Statement;
 // How many rows one step looks at.
 constexpr std::int64_t kStep = 500;
 
-std::vector<ArchiveRow> ReadRows(driver::Connection& connection, Statement list,
+std::vector<ArchiveRow> LockRows(driver::Connection& connection, Statement list,
                                  std::int64_t queue_id, std::int64_t first_batch) {
   std::vector<ArchiveRow> rows;
   connection.Run(list, {queue_id, first_batch, kStep}, [&](const driver::Row& row) {
@@ -24,10 +24,10 @@ std::vector<ArchiveRow> ReadRows(driver::Connection& connection, Statement list,
   return rows;
 }
 
-std::vector<ArchiveRow> RowsOfBatch(driver::Connection& connection, std::int64_t queue_id,
-                                    std::int64_t batch_id) {
+std::vector<ArchiveRow> LockRowsOfBatch(driver::Connection& connection, std::int64_t queue_id,
+                                        std::int64_t batch_id) {
   std::vector<ArchiveRow> rows;
-  connection.Run(Statement::kArchiveOfBatch, {queue_id, batch_id}, [&](const driver::Row& row) {
+  connection.Run(Statement::kLockArchiveOfBatch, {queue_id, batch_id}, [&](const driver::Row& row) {
     rows.push_back(ReadArchiveRow(row));
     return true;
   });
@@ -36,7 +36,7 @@ std::vector<ArchiveRow> RowsOfBatch(driver::Connection& connection, std::int64_t
 
 void Replay(driver::Connection& connection, const ArchiveRow& row, Mask part) {
   ShrinkArchiveRow(connection, row, part);
-  auto slices = LoadBatchSlices(connection, row.batch_id);
+  auto slices = LockBatchSlices(connection, row.queue_id, row.batch_id);
   slices.Insert(part, {.queue_id = row.queue_id,
                        .priority = row.priority,
                        .visible_at = ToMicros(connection.Now()),
@@ -44,7 +44,7 @@ void Replay(driver::Connection& connection, const ArchiveRow& row, Mask part) {
                        .lease_token = std::nullopt,
                        .leased_at = std::nullopt,
                        .last_error = std::nullopt});
-  WriteChanges(connection, slices);
+  WriteChanges(connection, row.queue_id, slices);
 }
 
 void Remove(driver::Connection& connection, const ArchiveRow& row, Mask part) {
@@ -58,7 +58,7 @@ bool ReplayDeadLetter(driver::Connection& connection, std::int64_t queue_id,
                       std::int64_t message_id) {
   if (message_id <= 0) return false;
   const Mask bit = BitOf(message_id);
-  const auto rows = RowsOfBatch(connection, queue_id, BatchOf(message_id));
+  const auto rows = LockRowsOfBatch(connection, queue_id, BatchOf(message_id));
   const auto row = std::find_if(rows.begin(), rows.end(), [bit](const ArchiveRow& candidate) {
     return candidate.dead && (candidate.mask & bit) != 0;
   });
@@ -68,7 +68,7 @@ bool ReplayDeadLetter(driver::Connection& connection, std::int64_t queue_id,
 }
 
 bool DeadLetterSweep::Step(driver::Connection& connection) {
-  const auto rows = ReadRows(connection, Statement::kListDead, queue_id_, next_batch_);
+  const auto rows = LockRows(connection, Statement::kLockDead, queue_id_, next_batch_);
   for (const auto& row : rows) {
     switch (fate_) {
       case Fate::kReplay:
@@ -113,14 +113,14 @@ bool Retention::FindCut(driver::Connection& connection) {
 // The first n finished messages of the batch at the cut go, in whatever rows they lie.
 void Retention::CutBatch(driver::Connection& connection, int n) {
   Mask finished = 0;
-  for (const auto& row : RowsOfBatch(connection, queue_id_, cut_batch_)) {
+  for (const auto& row : LockRowsOfBatch(connection, queue_id_, cut_batch_)) {
     if (!row.dead) finished |= row.mask;
   }
   cut_messages_ = LowestBits(finished, n);
 }
 
 bool Retention::RemoveSome(driver::Connection& connection) {
-  const auto rows = ReadRows(connection, Statement::kListFinished, queue_id_, next_batch_);
+  const auto rows = LockRows(connection, Statement::kLockFinished, queue_id_, next_batch_);
   const auto oldest = policy_.max_age ? ToMicros(connection.Now() - *policy_.max_age)
                                       : std::numeric_limits<std::int64_t>::min();
   for (const auto& row : rows) {

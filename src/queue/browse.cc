@@ -91,7 +91,7 @@ class BatchReader {
 void AddWholeBatch(driver::Connection& connection, const BatchRow& batch, std::int64_t after_id,
                    std::vector<MessageInfo>& page) {
   BatchReader reader(batch, ToMicros(connection.Now()));
-  const auto slices = LoadBatchSlices(connection, batch.id);
+  const auto slices = LoadBatchSlices(connection, batch.queue_id, batch.id);
   for (const auto& slice : slices.slices()) reader.Add(slice);
   connection.Run(Statement::kArchiveOfBatch, {batch.queue_id, batch.id},
                  [&](const driver::Row& row) {

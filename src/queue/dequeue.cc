@@ -98,7 +98,9 @@ bool DequeueStep::TakeSome(Deal& deal, int priority) {
     TakeRun(deal, begin, end);
     begin = end;
   }
-  for (const auto& [batch_id, slices] : touched_) WriteChanges(group_.connection_, slices);
+  for (const auto& [batch_id, slices] : touched_) {
+    WriteChanges(group_.connection_, deal.queue_id, slices);
+  }
   return true;
 }
 

@@ -34,14 +34,14 @@ std::vector<T*> OfKind(std::span<Request* const> requests, Request::Kind kind) {
 
 std::int64_t IdBlock::Next(driver::Connection& connection) {
   if (next_ == end_) {
-    connection.Run(Statement::kReserveIds, {sequence_, kIdBlock}, [&](const driver::Row& row) {
+    connection.Run(reserve_, {kIdBlock}, [&](const driver::Row& row) {
       next_ = row.Int(0);
-      end_ = next_ + kIdBlock;
+      end_ = next_ + row.Int(1);
       return false;
     });
     if (next_ == end_) {
       throw driver::Failure(driver::Fault::kStorage,
-                            "the sequence \"" + std::string(sequence_) + "\" is missing");
+                            std::string(sql::Info(reserve_).name) + " found no sequence");
     }
   }
   return next_++;

@@ -19,12 +19,12 @@ namespace pgqrs::queue {
 // Numbers that are reserved in the database some at a time and given out here.
 class IdBlock {
  public:
-  explicit IdBlock(std::string_view sequence) : sequence_(sequence) {}
+  explicit IdBlock(sql::Statement reserve) : reserve_(reserve) {}
 
   std::int64_t Next(driver::Connection& connection);
 
  private:
-  std::string_view sequence_;
+  sql::Statement reserve_;
   std::int64_t next_ = 0;
   std::int64_t end_ = 0;
 };
@@ -33,8 +33,8 @@ class IdBlock {
 struct Session {
   int max_read_ct = 5;
   struct Ids {
-    IdBlock batches{"batch"};
-    IdBlock leases{"lease"};
+    IdBlock batches{sql::Statement::kReserveBatchIds};
+    IdBlock leases{sql::Statement::kReserveLeaseTokens};
   } ids;
   std::unordered_map<std::int64_t, std::weak_ptr<Worker>> holders;  // By worker id.
   std::size_t sweep_holders_at = 256;  // At this size those that are gone are taken out.

@@ -42,7 +42,9 @@ QueueInfo RequireQueue(driver::Connection& connection, std::string_view name) {
 
 // Removes slices with their messages.
 void RemoveSlices(driver::Connection& connection, const std::vector<Slice>& slices) {
-  for (const auto& slice : slices) connection.Run(Statement::kDeleteSlice, {slice.id});
+  for (const auto& slice : slices) {
+    connection.Run(Statement::kDeleteSlice, {slice.state.queue_id, slice.id});
+  }
   for (const auto& slice : slices) {
     ForgetPayloads(connection, slice.state.queue_id, slice.batch_id(), slice.mask);
   }
@@ -51,7 +53,7 @@ void RemoveSlices(driver::Connection& connection, const std::vector<Slice>& slic
 // Removes some of what a closed queue holds. Answers whether there is more.
 bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
   std::vector<Slice> slices;
-  connection.Run(Statement::kSlicesOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
+  connection.Run(Statement::kLockSlicesOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
     slices.push_back(ReadSlice(row));
     return true;
   });
@@ -59,7 +61,7 @@ bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
   if (!slices.empty()) return true;
 
   std::vector<ArchiveRow> rows;
-  connection.Run(Statement::kArchiveOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
+  connection.Run(Statement::kLockArchiveOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
     rows.push_back(ReadArchiveRow(row));
     return true;
   });

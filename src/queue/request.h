@@ -120,6 +120,7 @@ struct SettleRequest : Request {
   struct Target {
     std::int64_t message_id = 0;
     std::int64_t lease_token = 0;  // 0: whatever lease `worker` has on it.
+    std::int64_t queue_id = 0;     // 0: not known.
   };
 
   SettleRequest() : Request(Kind::kSettle) {}

@@ -13,6 +13,26 @@ std::optional<std::string> OptionalText(const driver::Row& row, int column) {
   return row.IsNull(column) ? std::nullopt : std::optional(std::string(row.Text(column)));
 }
 
+std::optional<BatchRow> ReadBatch(driver::Connection& connection, Statement statement,
+                                  std::initializer_list<driver::Value> key) {
+  std::optional<BatchRow> batch;
+  connection.Run(statement, key, [&](const driver::Row& row) {
+    batch = ReadBatchRow(row);
+    return false;
+  });
+  return batch;
+}
+
+BatchSlices ReadBatchSlices(driver::Connection& connection, Statement statement,
+                            std::int64_t queue_id, std::int64_t batch_id) {
+  std::vector<Slice> slices;
+  connection.Run(statement, {queue_id, batch_id}, [&](const driver::Row& row) {
+    slices.push_back(ReadSlice(row));
+    return true;
+  });
+  return BatchSlices(batch_id, std::move(slices));
+}
+
 }  // namespace
 
 Slice ReadSlice(const driver::Row& row) {
@@ -28,13 +48,14 @@ Slice ReadSlice(const driver::Row& row) {
                     .last_error = OptionalText(row, 10)}};
 }
 
-BatchSlices LoadBatchSlices(driver::Connection& connection, std::int64_t batch_id) {
-  std::vector<Slice> slices;
-  connection.Run(Statement::kSlicesOfBatch, {batch_id}, [&](const driver::Row& row) {
-    slices.push_back(ReadSlice(row));
-    return true;
-  });
-  return BatchSlices(batch_id, std::move(slices));
+BatchSlices LoadBatchSlices(driver::Connection& connection, std::int64_t queue_id,
+                            std::int64_t batch_id) {
+  return ReadBatchSlices(connection, Statement::kSlicesOfBatch, queue_id, batch_id);
+}
+
+BatchSlices LockBatchSlices(driver::Connection& connection, std::int64_t queue_id,
+                            std::int64_t batch_id) {
+  return ReadBatchSlices(connection, Statement::kLockSlicesOfBatch, queue_id, batch_id);
 }
 
 void InsertSlice(driver::Connection& connection, const Slice& slice) {
@@ -46,18 +67,19 @@ void InsertSlice(driver::Connection& connection, const Slice& slice) {
        ToValue(state.lease_token), ToValue(state.leased_at), ToValue(state.last_error)});
 }
 
-void WriteChanges(driver::Connection& connection, const BatchSlices& slices) {
+void WriteChanges(driver::Connection& connection, std::int64_t queue_id,
+                  const BatchSlices& slices) {
   const auto changes = slices.Changes();
-  for (const auto id : changes.deleted) connection.Run(Statement::kDeleteSlice, {id});
+  for (const auto id : changes.deleted) connection.Run(Statement::kDeleteSlice, {queue_id, id});
   for (const auto& slice : changes.resized) {
     connection.Run(Statement::kShrinkSlice,
-                   {slice.id, ToInt(slice.mask), std::int64_t{Count(slice.mask)}});
+                   {queue_id, slice.id, ToInt(slice.mask), std::int64_t{Count(slice.mask)}});
   }
   for (const auto& slice : changes.updated) {
     const auto& state = slice.state;
     connection.Run(
         Statement::kUpdateSlice,
-        {slice.id, state.visible_at, ToInt(slice.mask), std::int64_t{Count(slice.mask)},
+        {queue_id, slice.id, state.visible_at, ToInt(slice.mask), std::int64_t{Count(slice.mask)},
          std::int64_t{state.read_count}, ToValue(state.worker_id), ToValue(state.lease_token),
          ToValue(state.leased_at), ToValue(state.last_error)});
   }
@@ -79,18 +101,17 @@ ArchiveRow ArchiveRowOf(std::int64_t batch_id, Mask mask, const SliceState& stat
 }
 
 ArchiveRow ReadArchiveRow(const driver::Row& row) {
-  return {.id = row.Int(0),
-          .queue_id = row.Int(1),
-          .batch_id = row.Int(2),
-          .mask = static_cast<Mask>(row.Int(3)),
-          .dead = row.Int(5) != 0,
-          .priority = static_cast<int>(row.Int(6)),
-          .read_count = static_cast<int>(row.Int(7)),
-          .worker_id = row.OptionalInt(8),
-          .leased_at = row.OptionalInt(9),
-          .archived_at = row.Int(10),
-          .reason = OptionalText(row, 11),
-          .last_error = OptionalText(row, 12)};
+  return {.queue_id = row.Int(0),
+          .batch_id = row.Int(1),
+          .mask = static_cast<Mask>(row.Int(2)),
+          .dead = row.Int(4) != 0,
+          .priority = static_cast<int>(row.Int(5)),
+          .read_count = static_cast<int>(row.Int(6)),
+          .worker_id = row.OptionalInt(7),
+          .leased_at = row.OptionalInt(8),
+          .archived_at = row.Int(9),
+          .reason = OptionalText(row, 10),
+          .last_error = OptionalText(row, 11)};
 }
 
 void InsertArchiveRow(driver::Connection& connection, const ArchiveRow& row) {
@@ -104,9 +125,10 @@ void InsertArchiveRow(driver::Connection& connection, const ArchiveRow& row) {
 void ShrinkArchiveRow(driver::Connection& connection, const ArchiveRow& row, Mask taken) {
   const Mask rest = row.mask & ~taken;
   if (rest == 0) {
-    connection.Run(Statement::kDeleteArchive, {row.id});
+    connection.Run(Statement::kDeleteArchive, {row.queue_id, row.batch_id, ToInt(row.mask)});
   } else {
-    connection.Run(Statement::kShrinkArchive, {row.id, ToInt(rest), std::int64_t{Count(rest)}});
+    connection.Run(Statement::kShrinkArchive, {row.queue_id, row.batch_id, ToInt(row.mask),
+                                               ToInt(rest), std::int64_t{Count(rest)}});
   }
 }
 
@@ -120,21 +142,22 @@ BatchRow ReadBatchRow(const driver::Row& row) {
 }
 
 std::optional<BatchRow> FindBatch(driver::Connection& connection, std::int64_t batch_id) {
-  std::optional<BatchRow> batch;
-  connection.Run(Statement::kFindBatch, {batch_id}, [&](const driver::Row& row) {
-    batch = ReadBatchRow(row);
-    return false;
-  });
-  return batch;
+  return ReadBatch(connection, Statement::kFindBatch, {batch_id});
 }
 
 void ForgetPayloads(driver::Connection& connection, std::int64_t queue_id, std::int64_t batch_id,
                     Mask gone) {
-  connection.Run(Statement::kDeleteUnusedBatch, {queue_id, batch_id});
-  const auto batch = FindBatch(connection, batch_id);
+  // First the lock: of two that forget parts of a batch the second has to see what the first did.
+  const auto batch = ReadBatch(connection, Statement::kLockBatch, {queue_id, batch_id});
   if (!batch) return;
+  bool is_deleted = false;
+  connection.Run(Statement::kDeleteUnusedBatch, {queue_id, batch_id}, [&](const driver::Row&) {
+    is_deleted = true;
+    return true;
+  });
+  if (is_deleted) return;
   const auto blanked = BlankPayloads(batch->payloads, gone);
-  connection.Run(Statement::kSetPayloads, {batch_id, std::string_view(blanked)});
+  connection.Run(Statement::kSetPayloads, {queue_id, batch_id, std::string_view(blanked)});
 }
 
 }  // namespace pgqrs::queue

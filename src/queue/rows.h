@@ -28,17 +28,19 @@ inline std::int64_t ToInt(Mask mask) { return static_cast<std::int64_t>(mask); }
 // The statements that give slices have these columns first.
 Slice ReadSlice(const driver::Row& row);
 
-// The slices of a batch.
-BatchSlices LoadBatchSlices(driver::Connection& connection, std::int64_t batch_id);
+// The slices of a batch, to be looked at or to be changed.
+BatchSlices LoadBatchSlices(driver::Connection& connection, std::int64_t queue_id,
+                            std::int64_t batch_id);
+BatchSlices LockBatchSlices(driver::Connection& connection, std::int64_t queue_id,
+                            std::int64_t batch_id);
 
 // Writes what has changed.
-void WriteChanges(driver::Connection& connection, const BatchSlices& slices);
+void WriteChanges(driver::Connection& connection, std::int64_t queue_id, const BatchSlices& slices);
 
 void InsertSlice(driver::Connection& connection, const Slice& slice);
 
 // A row of pgqrs_archive.
 struct ArchiveRow {
-  std::int64_t id = 0;  // 0 while it is not stored.
   std::int64_t queue_id = 0;
   std::int64_t batch_id = 0;
   Mask mask = 0;

@@ -32,10 +32,20 @@ void SettleStep::Run(const std::vector<SettleRequest*>& requests) {
   for (const auto& [batch_id, work] : work_) Write(work);
 }
 
-SettleStep::Work& SettleStep::WorkOn(std::int64_t batch_id) {
+SettleStep::Work& SettleStep::WorkOn(const SettleRequest::Target& target) {
+  const auto batch_id = BatchOf(target.message_id);
   const auto it = work_.find(batch_id);
   if (it != work_.end()) return it->second;
-  return work_.emplace(batch_id, LoadBatchSlices(group_.connection_, batch_id)).first->second;
+  auto& connection = group_.connection_;
+  auto queue_id = target.queue_id;
+  if (queue_id == 0) {
+    connection.Run(sql::Statement::kQueueOfBatch, {batch_id}, [&](const driver::Row& row) {
+      queue_id = row.Int(0);
+      return true;
+    });
+  }
+  Work work(queue_id, LockBatchSlices(connection, queue_id, batch_id));
+  return work_.emplace(batch_id, std::move(work)).first->second;
 }
 
 std::size_t SettleStep::SettleSome(SettleRequest& request, Targets targets) {
@@ -55,7 +65,7 @@ std::size_t SettleStep::SettleSome(SettleRequest& request, Targets targets) {
     wanted |= BitOf(target.message_id);
     ++n;
   }
-  const Mask settled = Settle(request, WorkOn(BatchOf(first.message_id)), first, wanted);
+  const Mask settled = Settle(request, WorkOn(first), first, wanted);
   for (const auto& target : targets.first(n)) {
     request.answers.push_back((settled & BitOf(target.message_id)) != 0);
   }
@@ -73,7 +83,6 @@ Mask SettleStep::Settle(SettleRequest& request, Work& work, const SettleRequest:
     });
     if (slice == slices.end()) break;
     const Mask part = slice->mask & wanted & ~settled;
-    work.queue_id = slice->state.queue_id;
     if (request.action != SettleRequest::Action::kExtend) {
       group_.settled_[slice->state.worker_id.value_or(0)] += Count(part);
     }
@@ -129,7 +138,7 @@ void SettleStep::Archive(Work& work, Mask part, const SliceState& state,
 }
 
 void SettleStep::Write(const Work& work) {
-  WriteChanges(group_.connection_, work.slices);
+  WriteChanges(group_.connection_, work.queue_id, work.slices);
   for (const auto& row : work.archived) InsertArchiveRow(group_.connection_, row);
   if (work.deleted != 0) {
     ForgetPayloads(group_.connection_, work.queue_id, work.slices.batch_id(), work.deleted);

@@ -25,17 +25,17 @@ class SettleStep {
  private:
   // Everything that the group does to one batch.
   struct Work {
-    explicit Work(BatchSlices loaded) : slices(std::move(loaded)) {}
+    Work(std::int64_t queue, BatchSlices loaded) : queue_id(queue), slices(std::move(loaded)) {}
 
+    std::int64_t queue_id;
     BatchSlices slices;
     std::vector<ArchiveRow> archived;
-    std::int64_t queue_id = 0;
     Mask deleted = 0;
   };
 
   using Targets = std::span<const SettleRequest::Target>;
 
-  Work& WorkOn(std::int64_t batch_id);
+  Work& WorkOn(const SettleRequest::Target& target);
   // Carries out the first targets, as many as are of one batch and lease, and gives their number.
   std::size_t SettleSome(SettleRequest& request, Targets targets);
   // Gives the messages of `wanted` that the request has the lease of.

@@ -29,7 +29,7 @@ bool SliceWalk::Step(driver::Connection& connection,
   while (!ranges_.empty() && budget > 0) {
     auto& range = ranges_.back();
     std::vector<Slice> slices;
-    connection.Run(sql::Statement::kSlicesBehind,
+    connection.Run(sql::Statement::kLockSlicesBehind,
                    {range.queue_id, range.priority, range.visible_at, range.slice_id, budget},
                    [&](const driver::Row& row) {
                      slices.push_back(ReadSlice(row));

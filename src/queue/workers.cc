@@ -112,7 +112,7 @@ bool WorkerRelease::Step(driver::Connection& connection) {
     state.lease_token.reset();
     BatchSlices batch(slice.batch_id(), {slice});
     batch.SetState(slice.mask, state);
-    WriteChanges(connection, batch);
+    WriteChanges(connection, slice.state.queue_id, batch);
     released_ += Count(slice.mask);
   });
 }

@@ -26,8 +26,12 @@ void ReadSections(std::string_view file, Texts& texts) {
     const auto end = file.find(kSectionMark, begin + kSectionMark.size());
     const auto section = file.substr(begin, end == std::string_view::npos ? end : end - begin);
     const auto line_end = section.find('\n');
-    const auto name = section.substr(kSectionMark.size(), line_end - kSectionMark.size());
-    texts[IndexOf(name)] = section.substr(line_end + 1);
+    auto names = section.substr(kSectionMark.size(), line_end - kSectionMark.size());
+    while (!names.empty()) {
+      const auto name_end = names.find(", ");
+      texts[IndexOf(names.substr(0, name_end))] = section.substr(line_end + 1);
+      names = name_end == std::string_view::npos ? std::string_view{} : names.substr(name_end + 2);
+    }
     begin = end;
   }
 }
@@ -55,18 +59,25 @@ std::vector<Migration> ReadMigrations(std::string_view dialect) {
   return migrations;
 }
 
+template <typename T>
+const T& Choose(std::string_view dialect, const T& sqlite, const T& postgres) {
+  if (dialect == "sqlite") return sqlite;
+  if (dialect == "postgres") return postgres;
+  throw std::logic_error("no such dialect: " + std::string(dialect));
+}
+
 }  // namespace
 
 std::string_view Text(std::string_view dialect, Statement statement) {
   static const Texts sqlite = ReadDialect("sqlite");
-  if (dialect != "sqlite") throw std::logic_error("no such dialect: " + std::string(dialect));
-  return sqlite[static_cast<std::size_t>(statement)];
+  static const Texts postgres = ReadDialect("postgres");
+  return Choose(dialect, sqlite, postgres)[static_cast<std::size_t>(statement)];
 }
 
 const std::vector<Migration>& Migrations(std::string_view dialect) {
   static const auto sqlite = ReadMigrations("sqlite");
-  if (dialect != "sqlite") throw std::logic_error("no such dialect: " + std::string(dialect));
-  return sqlite;
+  static const auto postgres = ReadMigrations("postgres");
+  return Choose(dialect, sqlite, postgres);
 }
 
 }  // namespace pgqrs::sql

@@ -1,7 +1,7 @@
 // Every statement that pgqrs runs, with the types of its parameters and result columns.
 //
 // The text of a statement lies in sql/<dialect>/*.sql, in the section that begins with
-// `-- name: <Name>`. A test prepares each of them on a real database and compares the counts.
+// `-- name: <Name>` (or several names, with commas, that share it). A test prepares each of them on a real database and compares the counts.
 #ifndef PGQRS_SQL_CATALOG_H_
 #define PGQRS_SQL_CATALOG_H_
 
@@ -13,57 +13,66 @@
 namespace pgqrs::sql {
 
 // clang-format off
-// Name, parameters, result columns: `i` is a 64-bit integer, `t` is text.
-#define PGQRS_STATEMENTS(V)                                        \
-  V(ListTables,             "",              "tt")                 \
-  V(ListMigrations,         "",              "it")                 \
-  V(InsertMigration,        "iti",           "")                   \
-  V(CreateMigrations,       "",              "")                   \
-  V(IntegrityCheck,         "",              "t")                  \
-  V(FindOrphans,            "",              "tit")                \
-  V(FindQueue,              "t",             "iti")                \
-  V(InsertQueue,            "ti",            "iti")                \
-  V(QueueIsOpen,            "i",             "i")                  \
-  V(ListQueues,             "",              "iti")                \
-  V(CloseQueue,             "ii",            "")                   \
-  V(ListClosedQueues,       "",              "i")                  \
-  V(RemoveQueue,            "i",             "")                   \
-  V(ReserveIds,             "ti",            "i")                  \
-  V(InsertBatch,            "iiiiit",        "")                   \
-  V(FindBatch,              "i",             "iiiiit")             \
-  V(SetPayloads,            "it",            "")                   \
-  V(DeleteUnusedBatch,      "ii",            "")                   \
-  V(CountEnqueuedSince,     "iii",           "iii")                \
-  V(ScanBatches,            "ii",            "iiiiit")             \
-  V(InsertSlice,            "iiiiiiiiiit",   "")                   \
-  V(UpdateSlice,            "iiiiiiiit",     "")                   \
-  V(ShrinkSlice,            "iii",           "")                   \
-  V(DeleteSlice,            "i",             "")                   \
-  V(NextSlices,             "iiii",          "iiiiiiiiiitiit")     \
-  V(SlicesOfBatch,          "i",             "iiiiiiiiiit")        \
-  V(NextVisible,            "i",             "i")                  \
-  V(SlicesBehind,           "iiiii",         "iiiiiiiiiit")        \
-  V(SlicesOfQueue,          "ii",            "iiiiiiiiiit")        \
-  V(CountSlices,            "ii",            "iiiii")              \
-  V(InsertArchive,          "iiiiiiiiiitt",  "")                   \
-  V(ArchiveOfBatch,         "ii",            "iiiiiiiiiiitt")      \
-  V(ListFinished,           "iii",           "iiiiiiiiiiitt")      \
-  V(ListDead,               "iii",           "iiiiiiiiiiitt")      \
-  V(CountFinishedFromNewest, "iii",          "ii")                 \
-  V(ArchiveOfQueue,         "ii",            "iiiiiiiiiiitt")      \
-  V(ShrinkArchive,          "iii",           "")                   \
-  V(DeleteArchive,          "i",             "")                   \
-  V(CountArchive,           "i",             "ii")                 \
-  V(CountDead,              "i",             "i")                  \
-  V(CountFinishedSince,     "iii",           "iii")                \
-  V(InsertWorker,           "tiii",          "i")                  \
-  V(FindWorker,             "i",             "itiiii")             \
-  V(ListWorkers,            "",              "itiiii")             \
-  V(SetWorkerStatus,        "iii",           "")                   \
-  V(Heartbeat,              "ii",            "")                   \
-  V(LiveWorkersOfQueue,     "ii",            "i")                  \
-  V(DeleteWorker,           "i",             "")                   \
-  V(DeleteWorkersOfQueue,   "i",             "")
+// Name, parameters, result columns: `i` is a 64-bit integer, `z` a time (also such an integer:
+// microseconds since the epoch), `t` text, `j` JSON text. A Lock… is its namesake without "Lock"
+// for rows that are about to be changed.
+#define PGQRS_STATEMENTS(V)                                         \
+  V(ListTables,              "",             "tt")                  \
+  V(ListMigrations,          "",             "it")                  \
+  V(InsertMigration,         "itz",          "")                    \
+  V(CreateMigrations,        "",             "")                    \
+  V(IntegrityCheck,          "",             "t")                   \
+  V(FindOrphans,             "",             "tit")                 \
+  V(FindQueue,               "t",            "itz")                 \
+  V(InsertQueue,             "tz",           "itz")                 \
+  V(QueueIsOpen,             "i",            "i")                   \
+  V(ListQueues,              "",             "itz")                 \
+  V(CloseQueue,              "iz",           "")                    \
+  V(ListClosedQueues,        "",             "i")                   \
+  V(RemoveQueue,             "i",            "")                    \
+  V(ReserveBatchIds,         "i",            "ii")                  \
+  V(ReserveLeaseTokens,      "i",            "ii")                  \
+  V(InsertBatch,             "iiizij",       "")                    \
+  V(FindBatch,               "i",            "iiizij")              \
+  V(QueueOfBatch,            "i",            "i")                   \
+  V(LockBatch,               "ii",           "iiizij")              \
+  V(SetPayloads,             "iij",          "")                    \
+  V(DeleteUnusedBatch,       "ii",           "i")                   \
+  V(CountEnqueuedSince,      "izi",          "izi")                 \
+  V(ScanBatches,             "ii",           "iiizij")              \
+  V(InsertSlice,             "iiiziiiiizt",  "")                    \
+  V(UpdateSlice,             "iiziiiiizt",   "")                    \
+  V(ShrinkSlice,             "iiii",         "")                    \
+  V(DeleteSlice,             "ii",           "")                    \
+  V(NextSlices,              "iizi",         "iiiziiiiiztzij")      \
+  V(SlicesOfBatch,           "ii",           "iiiziiiiizt")         \
+  V(LockSlicesOfBatch,       "ii",           "iiiziiiiizt")         \
+  V(NextVisible,             "i",            "z")                   \
+  V(LockSlicesBehind,        "iizii",        "iiiziiiiizt")         \
+  V(LockSlicesOfQueue,       "ii",           "iiiziiiiizt")         \
+  V(CountSlices,             "iz",           "iiiii")               \
+  V(InsertArchive,           "iiiiiiiizztt", "")                    \
+  V(ArchiveOfBatch,          "ii",           "iiiiiiiizztt")        \
+  V(LockArchiveOfBatch,      "ii",           "iiiiiiiizztt")        \
+  V(ListFinished,            "iii",          "iiiiiiiizztt")        \
+  V(LockFinished,            "iii",          "iiiiiiiizztt")        \
+  V(ListDead,                "iii",          "iiiiiiiizztt")        \
+  V(LockDead,                "iii",          "iiiiiiiizztt")        \
+  V(CountFinishedFromNewest, "iii",          "ii")                  \
+  V(LockArchiveOfQueue,      "ii",           "iiiiiiiizztt")        \
+  V(ShrinkArchive,           "iiiii",        "")                    \
+  V(DeleteArchive,           "iii",          "")                    \
+  V(CountArchive,            "i",            "ii")                  \
+  V(CountDead,               "i",            "i")                   \
+  V(CountFinishedSince,      "izi",          "izi")                 \
+  V(InsertWorker,            "tiiz",         "i")                   \
+  V(FindWorker,              "i",            "itiizz")              \
+  V(ListWorkers,             "",             "itiizz")              \
+  V(SetWorkerStatus,         "iiz",          "")                    \
+  V(Heartbeat,               "iz",           "")                    \
+  V(LiveWorkersOfQueue,      "iz",           "i")                   \
+  V(DeleteWorker,            "i",            "")                    \
+  V(DeleteWorkersOfQueue,    "i",            "")
 // clang-format on
 
 enum class Statement : std::size_t {
@@ -88,7 +97,7 @@ constexpr const StatementInfo& Info(Statement statement) {
   return kCatalog[static_cast<std::size_t>(statement)];
 }
 
-// The text of a statement in a dialect ("sqlite"). Valid for the life of the program.
+// The text of a statement in a dialect ("sqlite" or "postgres"). Valid for the life of the program.
 std::string_view Text(std::string_view dialect, Statement statement);
 
 struct Migration {

@@ -68,7 +68,7 @@ TEST_F(Verify, ACountOfAnArchiveRowThatIsNotThatOfItsMask) {
 
 TEST_F(Verify, ASliceOfAnotherQueueThanItsBatch) {
   EXPECT_THAT(Findings("UPDATE pgqrs_slices SET queue_id = 77"),
-              HasSubstr("is of another queue than batch 1"));
+              AllOf(HasSubstr("slice "), HasSubstr("its batch is missing in its queue")));
 }
 
 TEST_F(Verify, AnArchiveRowOfAnotherQueueThanItsBatch) {

@@ -4,21 +4,21 @@ INSERT INTO pgqrs_archive
    last_error)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
 
--- name: ArchiveOfBatch
-SELECT id, queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
+-- name: ArchiveOfBatch, LockArchiveOfBatch
+SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
 FROM pgqrs_archive INDEXED BY pgqrs_archive_batch
-WHERE queue_id = ?1 AND batch_id = ?2 ORDER BY id;
+WHERE queue_id = ?1 AND batch_id = ?2;
 
--- name: ListFinished
+-- name: ListFinished, LockFinished
 -- A queue's finished messages from batch ?2 on.
-SELECT id, queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
+SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
 FROM pgqrs_archive INDEXED BY pgqrs_archive_batch
 WHERE queue_id = ?1 AND batch_id >= ?2 AND dead = 0 ORDER BY batch_id LIMIT ?3;
 
--- name: ListDead
-SELECT id, queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
+-- name: ListDead, LockDead
+SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
 FROM pgqrs_archive INDEXED BY pgqrs_archive_dead
 WHERE queue_id = ?1 AND batch_id >= ?2 AND dead = 1 ORDER BY batch_id LIMIT ?3;
@@ -29,16 +29,17 @@ SELECT batch_id, sum(n) FROM pgqrs_archive INDEXED BY pgqrs_archive_batch
 WHERE queue_id = ?1 AND batch_id < ?2 AND dead = 0
 GROUP BY batch_id ORDER BY batch_id DESC LIMIT ?3;
 
--- name: ArchiveOfQueue
-SELECT id, queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
+-- name: LockArchiveOfQueue
+SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
 FROM pgqrs_archive INDEXED BY pgqrs_archive_batch WHERE queue_id = ?1 LIMIT ?2;
 
 -- name: ShrinkArchive
-UPDATE pgqrs_archive SET mask = ?2, n = ?3 WHERE id = ?1;
+-- The masks of a batch's rows have no message in common, so one of them names its row.
+UPDATE pgqrs_archive SET mask = ?4, n = ?5 WHERE queue_id = ?1 AND batch_id = ?2 AND mask = ?3;
 
 -- name: DeleteArchive
-DELETE FROM pgqrs_archive WHERE id = ?1;
+DELETE FROM pgqrs_archive WHERE queue_id = ?1 AND batch_id = ?2 AND mask = ?3;
 
 -- name: CountArchive
 SELECT coalesce(sum(n), 0), max(batch_id) FROM pgqrs_archive WHERE queue_id = ?1;

@@ -5,15 +5,23 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6);
 -- name: FindBatch
 SELECT id, queue_id, n, enqueued_at, producer_worker_id, payloads FROM pgqrs_batches WHERE id = ?1;
 
+-- name: QueueOfBatch
+SELECT queue_id FROM pgqrs_batches WHERE id = ?1;
+
+-- name: LockBatch
+SELECT id, queue_id, n, enqueued_at, producer_worker_id, payloads
+FROM pgqrs_batches WHERE queue_id = ?1 AND id = ?2;
+
 -- name: SetPayloads
-UPDATE pgqrs_batches SET payloads = ?2 WHERE id = ?1;
+UPDATE pgqrs_batches SET payloads = ?3 WHERE queue_id = ?1 AND id = ?2;
 
 -- name: DeleteUnusedBatch
 -- A batch goes when neither slices nor archive rows refer to it.
 DELETE FROM pgqrs_batches
 WHERE id = ?2
   AND NOT EXISTS (SELECT 1 FROM pgqrs_slices WHERE id BETWEEN ?2 * 64 AND ?2 * 64 + 63)
-  AND NOT EXISTS (SELECT 1 FROM pgqrs_archive WHERE queue_id = ?1 AND batch_id = ?2);
+  AND NOT EXISTS (SELECT 1 FROM pgqrs_archive WHERE queue_id = ?1 AND batch_id = ?2)
+RETURNING id;
 
 -- name: CountEnqueuedSince
 -- Messages enqueued since ?2, over at most ?3 batches from the newest on; the oldest time and the

@@ -22,5 +22,9 @@ SELECT id FROM pgqrs_queues WHERE deleted_at IS NOT NULL;
 -- name: RemoveQueue
 DELETE FROM pgqrs_queues WHERE id = ?1;
 
--- name: ReserveIds
-UPDATE pgqrs_sequences SET next = next + ?2 WHERE name = ?1 RETURNING next - ?2;
+-- name: ReserveBatchIds
+-- Numbers that nobody else gets: from the first on, and how many. There may be fewer than ?1.
+UPDATE pgqrs_sequences SET next = next + ?1 WHERE name = 'batch' RETURNING next - ?1, ?1;
+
+-- name: ReserveLeaseTokens
+UPDATE pgqrs_sequences SET next = next + ?1 WHERE name = 'lease' RETURNING next - ?1, ?1;

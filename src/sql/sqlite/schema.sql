@@ -23,8 +23,10 @@ SELECT integrity_check FROM pragma_integrity_check;
 
 -- name: FindOrphans
 -- Rows that refer to something that is not there, or contradict themselves.
-SELECT 'slice', s.id, 'its batch is missing' FROM pgqrs_slices AS s
-WHERE NOT EXISTS (SELECT 1 FROM pgqrs_batches AS b WHERE b.id = s.id >> 6)
+SELECT 'slice', s.id, 'its batch is missing in its queue' FROM pgqrs_slices AS s
+WHERE NOT EXISTS (
+  SELECT 1 FROM pgqrs_batches AS b WHERE b.id = s.id >> 6 AND b.queue_id = s.queue_id
+)
 UNION ALL
 SELECT 'archive row', a.id, 'its batch is missing in its queue' FROM pgqrs_archive AS a
 WHERE NOT EXISTS (

@@ -5,16 +5,16 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11);
 
 -- name: UpdateSlice
 UPDATE pgqrs_slices
-SET visible_at = ?2, mask = ?3, n = ?4, read_ct = ?5, worker_id = ?6, lease_token = ?7,
-  leased_at = ?8, last_error = ?9
-WHERE id = ?1;
+SET visible_at = ?3, mask = ?4, n = ?5, read_ct = ?6, worker_id = ?7, lease_token = ?8,
+  leased_at = ?9, last_error = ?10
+WHERE queue_id = ?1 AND id = ?2;
 
 -- name: ShrinkSlice
 -- Leaves the index alone, unlike UpdateSlice.
-UPDATE pgqrs_slices SET mask = ?2, n = ?3 WHERE id = ?1;
+UPDATE pgqrs_slices SET mask = ?3, n = ?4 WHERE queue_id = ?1 AND id = ?2;
 
 -- name: DeleteSlice
-DELETE FROM pgqrs_slices WHERE id = ?1;
+DELETE FROM pgqrs_slices WHERE queue_id = ?1 AND id = ?2;
 
 -- name: NextSlices
 -- The first visible slices of one priority, with what a message needs from the batch. CROSS JOIN
@@ -27,10 +27,10 @@ WHERE s.queue_id = ?1 AND s.priority = ?2 AND s.visible_at <= ?3
 ORDER BY s.visible_at, s.id
 LIMIT ?4;
 
--- name: SlicesOfBatch
+-- name: SlicesOfBatch, LockSlicesOfBatch
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
   last_error
-FROM pgqrs_slices WHERE id BETWEEN ?1 * 64 AND ?1 * 64 + 63;
+FROM pgqrs_slices WHERE queue_id = ?1 AND id BETWEEN ?2 * 64 AND ?2 * 64 + 63;
 
 -- name: NextVisible
 -- When the next message of the queue becomes visible, or did.
@@ -43,7 +43,7 @@ SELECT min(t) FROM (
   FROM json_each('[0,1,2,3,4,5,6,7,8,9]') AS p
 );
 
--- name: SlicesBehind
+-- name: LockSlicesBehind
 -- Slices of one priority, in the order of the index, behind (?3, ?4).
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
   last_error
@@ -51,7 +51,7 @@ FROM pgqrs_slices
 WHERE queue_id = ?1 AND priority = ?2 AND (visible_at, id) > (?3, ?4)
 ORDER BY visible_at, id LIMIT ?5;
 
--- name: SlicesOfQueue
+-- name: LockSlicesOfQueue
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
   last_error
 FROM pgqrs_slices INDEXED BY pgqrs_slices_hot WHERE queue_id = ?1 LIMIT ?2;

@@ -1,0 +1,42 @@
+-- name: FindQueue
+SELECT id, queue_name, created_at FROM {schema}.pgqrs_queues WHERE queue_name = $1;
+
+-- name: InsertQueue
+INSERT INTO {schema}.pgqrs_queues (queue_name, created_at) VALUES ($1, $2)
+ON CONFLICT (queue_name) DO NOTHING
+RETURNING id, queue_name, created_at;
+
+-- name: QueueIsOpen
+SELECT 1 FROM {schema}.pgqrs_queues WHERE id = $1 AND deleted_at IS NULL;
+
+-- name: ListQueues
+SELECT id, queue_name, created_at FROM {schema}.pgqrs_queues
+WHERE deleted_at IS NULL ORDER BY queue_name COLLATE "C";
+
+-- name: CloseQueue
+-- From here on nobody finds the queue; its rows are removed step by step.
+UPDATE {schema}.pgqrs_queues
+SET queue_name = NULL, deleted_at = $2, deleted_by = pg_current_xact_id()
+WHERE id = $1;
+
+-- name: ListClosedQueues
+SELECT id FROM {schema}.pgqrs_queues WHERE deleted_at IS NOT NULL;
+
+-- name: RemoveQueue
+-- Not while a transaction that found the queue open may still put something into it.
+DELETE FROM {schema}.pgqrs_queues
+WHERE id = $1 AND deleted_by < pg_snapshot_xmin(pg_current_snapshot());
+
+-- name: ReserveBatchIds
+-- Numbers that nobody else gets: from the first on, and how many. There are fewer than $1 where
+-- somebody else took some in between.
+SELECT min(id), CASE WHEN max(id) - min(id) + 1 = count(*) THEN count(*) ELSE 1 END
+FROM (
+  SELECT nextval('{schema}.pgqrs_batch_ids') AS id FROM generate_series(1, $1)
+) AS reserved;
+
+-- name: ReserveLeaseTokens
+SELECT min(id), CASE WHEN max(id) - min(id) + 1 = count(*) THEN count(*) ELSE 1 END
+FROM (
+  SELECT nextval('{schema}.pgqrs_lease_tokens') AS id FROM generate_series(1, $1)
+) AS reserved;
