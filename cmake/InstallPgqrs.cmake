@@ -32,12 +32,12 @@ install(FILES "${PROJECT_BINARY_DIR}/pgqrsConfig.cmake"
               "${PROJECT_BINARY_DIR}/pgqrsConfigVersion.cmake" DESTINATION "${package_dir}")
 
 # A static library hands its own needs on to whoever links it; a shared one has them inside.
-set(pgqrs_pc_requires "Requires.private: sqlite3 >= 3.40")
+set(pgqrs_pc_requires "Requires.private: sqlite3 >= 3.40 libpq >= 15")
 set(pgqrs_pc_libs "-L\${libdir} -lpgqrs")
 set(pgqrs_pc_libs_private "Libs.private: -pthread")
 get_target_property(pgqrs_type pgqrs TYPE)
 if(pgqrs_type STREQUAL "STATIC_LIBRARY")
-  set(pgqrs_pc_requires "Requires: sqlite3 >= 3.40")
+  set(pgqrs_pc_requires "Requires: sqlite3 >= 3.40 libpq >= 15")
   string(APPEND pgqrs_pc_libs " -pthread")
   set(pgqrs_pc_libs_private "")
 endif()

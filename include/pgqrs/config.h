@@ -48,7 +48,15 @@ struct Config {
   //   synchronous = full | normal     `full` (the default): what is acknowledged survives the loss
   //                                   of power. `normal`: it survives the death of every process;
   //                                   a loss of power may take back the last moments.
+  // For Postgres, 15 or newer, everything that libpq takes:
+  //   postgresql://user@host:port/database?sslmode=verify-full     a URL; also postgres://
+  //   host=db.example.com dbname=app user=app                      keywords with values
+  // with services, .pgpass, TLS and several hosts as libpq documents them.
   std::string dsn;
+
+  // The schema of Postgres in which all objects live, made where it is missing. At most 63 bytes.
+  // Not used by SQLite.
+  std::string schema = "public";
 
   // Installs the schema where the database has none. Where false, a missing schema is SchemaError.
   bool install_schema = true;
@@ -97,8 +105,8 @@ struct Config {
   // Where log records go. None: nowhere.
   LogCallback log;
 
-  // The store's clock; by default the system's. For tests. Where the database is a server, its
-  // clock decides and this one is not used.
+  // The store's clock, for tests. By default the system's, and where the database is a server that
+  // server's.
   Clock clock;
 };
 

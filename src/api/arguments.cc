@@ -37,6 +37,9 @@ void CheckConfig(const Config& config) {
   const auto in_range = [](Duration value, Duration least) {
     return value >= least && value <= kMaxDuration;
   };
+  Require(!config.schema.empty() && config.schema.size() <= 63, "schema",
+          "must be a name of 1 to 63 bytes");
+  Require(!HasControl(config.schema), "schema", "must not have control characters");
   Require(in_range(config.connection_timeout, kMillisecond), "connection_timeout",
           "must be from 1 ms to ten years");
   Require(config.max_connections >= 1 && config.max_connections <= 1000, "max_connections",

@@ -26,6 +26,8 @@ enum class Fault : std::uint8_t {
   kStatement,  // The statement or its data; others may succeed.
   kStorage,    // The disk or the file; nothing will succeed for now.
   kBusy,       // The database stayed locked or unreachable for as long as we may wait.
+  kConflict,   // Transactions stood in each other's way; the same one again may succeed.
+  kLost,       // The connection is gone, and with it the open transaction.
   kUnknown,    // The commit failed in a way that leaves its outcome open.
 };
 
@@ -79,6 +81,10 @@ class Connection {
   // is empty for a statement without parameters, which runs once.
   virtual void Run(sql::Statement statement, std::span<const Value> rows, const RowSink& sink) = 0;
 
+  // Waits until no other process installs or upgrades the schema; none will until the open
+  // transaction ends. Nothing to do where only one can write.
+  virtual void LockForInstall() {}
+
   // Runs a text of several statements without parameters or results.
   virtual void RunScript(std::string_view script) = 0;
 
@@ -127,6 +133,9 @@ class Database {
   // A connection that reads beside the writer. Only where can_read_beside().
   virtual bool can_read_beside() const = 0;
   virtual std::unique_ptr<Connection> OpenReader() = 0;
+
+  // What Connection::Now() would give, roughly, without asking the database. From any thread.
+  virtual TimePoint ApproximateNow() const = 0;
 
   // Nothing where no other process can see the database.
   virtual std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) = 0;

@@ -1,6 +1,7 @@
 #include <pgqrs/error.h>
 
 #include "driver/driver.h"
+#include "driver/postgres/postgres_database.h"
 #include "driver/sqlite/sqlite_database.h"
 
 namespace pgqrs::driver {
@@ -8,14 +9,14 @@ namespace pgqrs::driver {
 std::unique_ptr<Database> MakeDatabase(const Config& config) {
   const std::string_view dsn = config.dsn;
   if (dsn.starts_with("sqlite:")) return std::make_unique<SqliteDatabase>(config);
-  for (const std::string_view scheme : {"postgresql:", "postgres:", "turso:"}) {
-    if (dsn.starts_with(scheme)) {
-      throw ConfigError("dsn: this build has no backend for \"" + std::string(scheme) + "\"");
-    }
+  if (IsPostgresDsn(dsn)) return std::make_unique<PostgresDatabase>(config);
+  if (dsn.starts_with("turso:")) {
+    throw ConfigError("dsn: this build has no backend for \"turso:\"");
   }
   // The DSN itself may hold a password, so it is not shown.
   throw ConfigError(
-      "dsn: unknown scheme; expected sqlite:PATH, sqlite:///ABSOLUTE/PATH or sqlite::memory:");
+      "dsn: unknown scheme; expected sqlite:PATH, sqlite:///ABSOLUTE/PATH, sqlite::memory:, "
+      "postgresql://USER@HOST/DATABASE or keyword=value pairs as libpq takes them");
 }
 
 }  // namespace pgqrs::driver

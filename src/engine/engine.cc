@@ -341,7 +341,7 @@ void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
   if (waiters_.size() == 0) return;
   // A visible time may lie further ahead than the timer can count.
   const auto delay =
-      std::min(Duration(visible_at) - writer_->Now().time_since_epoch(), kMaxDuration);
+      std::min(Duration(visible_at) - database_->ApproximateNow().time_since_epoch(), kMaxDuration);
   if (delay <= Duration::zero()) {
     WakeQueue(queue_id);
     return;
@@ -448,6 +448,12 @@ std::exception_ptr Engine::PublicError(const std::exception_ptr& error) const {
       case driver::Fault::kBusy:
         return std::make_exception_ptr(
             PgqrsConnectionError("the database did not become free in time: " + what));
+      case driver::Fault::kConflict:
+        return std::make_exception_ptr(
+            PgqrsConnectionError("other transactions kept standing in the way: " + what));
+      case driver::Fault::kLost:
+        return std::make_exception_ptr(
+            PgqrsConnectionError("the connection to the database was lost: " + what));
       case driver::Fault::kUnknown:
         return std::make_exception_ptr(InternalError(
             what +

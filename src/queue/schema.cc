@@ -115,6 +115,7 @@ SchemaState InspectSchema(driver::Connection& connection, std::string_view diale
 }
 
 void InstallSchema(driver::Connection& connection, std::string_view dialect) {
+  connection.LockForInstall();
   const auto state = InspectSchema(connection, dialect);
   if (state == SchemaState::kCurrent) return;
   const int installed = state == SchemaState::kMissing ? 0 : InstalledVersion(connection, dialect);

@@ -2,6 +2,8 @@
 
 #include <ostream>
 
+#include "support/postgres_server.h"
+
 namespace pgqrs::testing {
 
 void PrintTo(const Backend& backend, std::ostream* out) { *out << backend.name; }
@@ -11,6 +13,9 @@ const std::vector<Backend>& Backends() {
       {.name = "SqliteFile",
        .is_shared = true,
        .new_dsn = [](const TempFolder& folder) { return "sqlite://" + folder.File("queue.db"); }},
+      {.name = "Postgres",
+       .is_shared = true,
+       .new_dsn = [](const TempFolder&) { return SharedPostgres().NewDatabase(); }},
       {.name = "SqliteMemory",
        .is_shared = false,
        .new_dsn = [](const TempFolder&) { return std::string("sqlite::memory:"); }},

@@ -50,6 +50,7 @@ class FaultyDatabase final : public driver::Database {
   std::unique_ptr<driver::Connection> OpenWriter() override;
   bool can_read_beside() const override { return real_->can_read_beside(); }
   std::unique_ptr<driver::Connection> OpenReader() override { return real_->OpenReader(); }
+  TimePoint ApproximateNow() const override { return real_->ApproximateNow(); }
   // Hears nothing, so that what the engine notices by itself is not covered up.
   std::unique_ptr<driver::ChangeListener> Listen(std::function<void()>) override { return nullptr; }
 

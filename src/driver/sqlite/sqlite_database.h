@@ -35,6 +35,7 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<Connection> OpenWriter() override;
   bool can_read_beside() const override { return !options_.in_memory(); }
   std::unique_ptr<Connection> OpenReader() override;
+  TimePoint ApproximateNow() const override { return options_.clock(); }
   std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) override;
 
  private:

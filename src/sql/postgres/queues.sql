@@ -32,11 +32,11 @@ WHERE id = $1 AND deleted_by < pg_snapshot_xmin(pg_current_snapshot());
 -- somebody else took some in between.
 SELECT min(id), CASE WHEN max(id) - min(id) + 1 = count(*) THEN count(*) ELSE 1 END
 FROM (
-  SELECT nextval('{schema}.pgqrs_batch_ids') AS id FROM generate_series(1, $1)
+  SELECT nextval('{schema_in_text}.pgqrs_batch_ids') AS id FROM generate_series(1, $1)
 ) AS reserved;
 
 -- name: ReserveLeaseTokens
 SELECT min(id), CASE WHEN max(id) - min(id) + 1 = count(*) THEN count(*) ELSE 1 END
 FROM (
-  SELECT nextval('{schema}.pgqrs_lease_tokens') AS id FROM generate_series(1, $1)
+  SELECT nextval('{schema_in_text}.pgqrs_lease_tokens') AS id FROM generate_series(1, $1)
 ) AS reserved;

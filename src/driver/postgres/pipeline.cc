@@ -1,0 +1,260 @@
+#include "driver/postgres/pipeline.h"
+
+#include <poll.h>
+
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "driver/postgres/wire.h"
+
+namespace pgqrs::driver {
+namespace {
+
+// Answers are read after so many statements at the latest, so that neither side's buffers overflow
+// with what the other does not read.
+constexpr std::size_t kMaxExpected = 512;
+
+wire::Type TypeOf(char letter) {
+  switch (letter) {
+    case 'i':
+      return wire::Type::kInt8;
+    case 'z':
+      return wire::Type::kTimestamptz;
+    case 'j':
+      return wire::Type::kJsonb;
+    default:
+      return wire::Type::kText;
+  }
+}
+
+void AppendValue(std::string& out, char letter, const Value& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    if (letter == 'z') {
+      wire::AppendTimestamptz(out, *number);
+    } else {
+      wire::AppendInt8(out, *number);
+    }
+  } else {
+    const auto text = std::get<std::string_view>(value);
+    if (letter == 'j') {
+      wire::AppendJsonb(out, text);
+    } else {
+      out += text;
+    }
+  }
+}
+
+// The parameters of one statement as libpq wants them, in one buffer.
+class Parameters {
+ public:
+  Parameters(std::string& buffer, std::string_view letters, std::span<const Value> values)
+      : buffer_(buffer) {
+    buffer_.clear();
+    std::vector<std::size_t> begins;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      begins.push_back(buffer_.size());
+      const bool is_null = std::holds_alternative<std::monostate>(values[i]);
+      if (!is_null) AppendValue(buffer_, letters[i], values[i]);
+      lengths_.push_back(static_cast<int>(buffer_.size() - begins.back()));
+      formats_.push_back(1);
+      values_.push_back(is_null ? nullptr : buffer_.data());
+    }
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      if (values_[i] != nullptr) values_[i] = buffer_.data() + begins[i];
+    }
+  }
+
+  const char* const* values() const { return values_.data(); }
+  const int* lengths() const { return lengths_.data(); }
+  const int* formats() const { return formats_.data(); }
+
+ private:
+  std::string& buffer_;
+  std::vector<const char*> values_;
+  std::vector<int> lengths_;
+  std::vector<int> formats_;
+};
+
+class PostgresRow final : public Row {
+ public:
+  PostgresRow(const PGresult* result, int row) : result_(result), row_(row) {}
+
+  bool IsNull(int column) const override { return PQgetisnull(result_, row_, column) != 0; }
+  std::int64_t Int(int column) const override {
+    return IsNull(column) ? 0 : wire::ReadInt(TypeOfColumn(column), Bytes(column));
+  }
+  std::string_view Text(int column) const override {
+    return IsNull(column) ? std::string_view{}
+                          : wire::ReadText(TypeOfColumn(column), Bytes(column));
+  }
+
+ private:
+  wire::Type TypeOfColumn(int column) const {
+    return static_cast<wire::Type>(PQftype(result_, column));
+  }
+  std::string_view Bytes(int column) const {
+    return {PQgetvalue(result_, row_, column),
+            static_cast<std::size_t>(PQgetlength(result_, row_, column))};
+  }
+
+  const PGresult* result_;
+  int row_;
+};
+
+}  // namespace
+
+Pipeline::Pipeline(PostgresHandle connection) : connection_(std::move(connection)) {
+  if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
+    throw PostgresFailure(connection_.get(), nullptr, "opening a pipeline");
+  }
+}
+
+void Pipeline::Prepare(sql::Statement statement, const std::string& text) {
+  const auto index = static_cast<std::size_t>(statement);
+  if (is_prepared_[index]) return;
+  const auto& info = sql::Info(statement);
+  std::vector<Oid> types;
+  for (const char letter : info.parameters) types.push_back(static_cast<Oid>(TypeOf(letter)));
+  const std::string name(info.name);
+  Expect(PQsendPrepare(connection_.get(), name.c_str(), text.c_str(),
+                       static_cast<int>(types.size()), types.data()),
+         {.name = info.name, .sink = nullptr, .prepares = index});
+  is_prepared_[index] = true;
+}
+
+void Pipeline::Send(sql::Statement statement, const std::string& text,
+                    std::span<const Value> parameters, const RowSink* sink) {
+  Prepare(statement, text);
+  const auto& info = sql::Info(statement);
+  const Parameters sent(buffer_, info.parameters, parameters);
+  const std::string name(info.name);
+  Expect(PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(parameters.size()),
+                             sent.values(), sent.lengths(), sent.formats(), 1),
+         {.name = info.name, .sink = sink});
+}
+
+void Pipeline::SendText(const char* text, const RowSink* sink) {
+  Expect(PQsendQueryParams(connection_.get(), text, 0, nullptr, nullptr, nullptr, nullptr, 1),
+         {.name = text, .sink = sink});
+}
+
+void Pipeline::Expect(int sent, Expected expected) {
+  if (sent != 1) throw PostgresFailure(connection_.get(), nullptr, expected.name);
+  expected_.push_back(expected);
+  if (expected_.size() >= kMaxExpected) Read();
+}
+
+void Pipeline::Read() {
+  if (expected_.empty()) return;
+  if (PQsendFlushRequest(connection_.get()) != 1) {
+    throw PostgresFailure(connection_.get(), nullptr, "asking for the answers");
+  }
+  while (!expected_.empty()) {
+    const auto expected = expected_.front();
+    ReadOne(expected);
+    expected_.pop_front();
+  }
+  if (failure_) throw *std::exchange(failure_, std::nullopt);
+}
+
+void Pipeline::Sync() {
+  if (PQpipelineSync(connection_.get()) != 1) {
+    throw PostgresFailure(connection_.get(), nullptr, "ending a pipeline");
+  }
+  expected_.push_back({.name = "ending a pipeline", .sink = nullptr});
+  while (!expected_.empty()) {
+    ReadOne(expected_.front());
+    expected_.pop_front();
+  }
+  if (failure_) throw *std::exchange(failure_, std::nullopt);
+}
+
+void Pipeline::Recover() {
+  for (auto& expected : expected_) expected.sink = nullptr;  // It may be gone.
+  try {
+    Sync();
+  } catch (const Failure&) {
+    failure_.reset();
+  }
+}
+
+void Pipeline::RunScript(const std::string& script, std::string_view what) {
+  auto* connection = connection_.get();
+  Sync();
+  PQexitPipelineMode(connection);
+  PQsetnonblocking(connection, 0);
+  const PostgresResult result(PQexec(connection, script.c_str()));
+  std::optional<Failure> failure;
+  if (PQresultStatus(result.get()) != PGRES_COMMAND_OK &&
+      PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
+    failure = PostgresFailure(connection, result.get(), what);
+  }
+  PQsetnonblocking(connection, 1);
+  PQenterPipelineMode(connection);
+  if (failure) throw *failure;
+}
+
+PostgresResult Pipeline::NextResult() {
+  auto* connection = connection_.get();
+  for (;;) {
+    const int flushed = PQflush(connection);
+    if (flushed < 0) throw PostgresFailure(connection, nullptr, expected_.front().name);
+    if (PQisBusy(connection) == 0) return PostgresResult(PQgetResult(connection));
+    WaitReadable(flushed > 0);
+    if (PQconsumeInput(connection) != 1) {
+      throw PostgresFailure(connection, nullptr, expected_.front().name);
+    }
+  }
+}
+
+void Pipeline::WaitReadable(bool also_writable) {
+  pollfd poll_for = {.fd = PQsocket(connection_.get()),
+                     .events = static_cast<short>(also_writable ? POLLIN | POLLOUT : POLLIN),
+                     .revents = 0};
+  while (poll(&poll_for, 1, -1) < 0) {
+    if (errno != EINTR) throw Failure(Fault::kLost, "waiting for the server failed");
+  }
+}
+
+// Reads all results of one statement, up to the null that ends them (a sync has none).
+void Pipeline::ReadOne(const Expected& expected) {
+  if (expected.prepares) is_prepared_[*expected.prepares] = false;
+  for (bool go_on = true;;) {
+    const auto result = NextResult();
+    if (!result) {
+      if (is_lost()) throw PostgresFailure(connection_.get(), nullptr, expected.name);
+      return;
+    }
+    switch (PQresultStatus(result.get())) {
+      case PGRES_PIPELINE_SYNC:
+        return;
+      case PGRES_COMMAND_OK:
+        if (expected.prepares) is_prepared_[*expected.prepares] = true;
+        break;
+      case PGRES_PIPELINE_ABORTED:
+        break;
+      case PGRES_TUPLES_OK:
+        if (go_on && expected.sink != nullptr && !failure_) {
+          go_on = Deliver(result.get(), *expected.sink);
+        }
+        break;
+      default:
+        NoteFailure(PostgresFailure(connection_.get(), result.get(), expected.name));
+    }
+  }
+}
+
+bool Pipeline::Deliver(const PGresult* result, const RowSink& sink) {
+  const int rows = PQntuples(result);
+  for (int i = 0; i < rows; ++i) {
+    if (!sink(PostgresRow(result, i))) return false;
+  }
+  return true;
+}
+
+void Pipeline::NoteFailure(Failure failure) {
+  if (!failure_) failure_ = std::move(failure);
+}
+
+}  // namespace pgqrs::driver

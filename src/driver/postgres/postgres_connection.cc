@@ -1,0 +1,112 @@
+#include "driver/postgres/postgres_connection.h"
+
+#include <utility>
+
+namespace pgqrs::driver {
+
+PostgresConnection::PostgresConnection(const PostgresOptions& options, Role role,
+                                       std::shared_ptr<ServerClock> clock)
+    : options_(options),
+      role_(role),
+      clock_(std::move(clock)),
+      pipeline_(OpenPostgres(options)) {}
+
+void PostgresConnection::Begin() {
+  now_.reset();
+  pipeline_.SendText(role_ == Role::kWriter ? "BEGIN"
+                                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  in_transaction_ = true;
+}
+
+void PostgresConnection::Commit() {
+  pipeline_.SendText("COMMIT");
+  try {
+    pipeline_.Sync();
+  } catch (const Failure& failure) {
+    if (failure.fault() == Fault::kLost) throw Failure(Fault::kUnknown, failure.what());
+    throw;
+  }
+  in_transaction_ = false;
+}
+
+void PostgresConnection::Rollback() noexcept {
+  try {
+    pipeline_.Recover();
+    if (in_transaction_) {
+      pipeline_.SendText("ROLLBACK");
+      pipeline_.Sync();
+    }
+  } catch (const std::exception&) {
+    // The connection is gone, and the transaction with it.
+  }
+  in_transaction_ = false;
+}
+
+const std::string& PostgresConnection::TextOf(sql::Statement statement) {
+  auto& text = texts_[static_cast<std::size_t>(statement)];
+  if (text.empty()) text = WithSchema(sql::Text("postgres", statement), options_);
+  return text;
+}
+
+void PostgresConnection::Run(sql::Statement statement, std::span<const Value> rows,
+                             const RowSink& sink) {
+  const auto& info = sql::Info(statement);
+  const auto width = info.parameters.size();
+  const RowSink* wanted = info.columns.empty() ? nullptr : &sink;
+  if (width == 0) {
+    pipeline_.Send(statement, TextOf(statement), {}, wanted);
+  }
+  for (; width > 0 && !rows.empty(); rows = rows.subspan(width)) {
+    pipeline_.Send(statement, TextOf(statement), rows.first(width), wanted);
+  }
+  // What gives no rows is not waited for: its failure shows at the next reading, or at the commit.
+  if (wanted != nullptr || !in_transaction_) Read();
+}
+
+void PostgresConnection::RunScript(std::string_view script) {
+  pipeline_.RunScript(WithSchema(script, options_), "migrating the schema");
+}
+
+void PostgresConnection::PrepareAll() {
+  for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
+    const auto statement = static_cast<sql::Statement>(i);
+    if (statement == sql::Statement::kCreateMigrations) continue;  // A script.
+    pipeline_.Prepare(statement, TextOf(statement));
+  }
+  pipeline_.Sync();
+}
+
+std::vector<std::string> PostgresConnection::CompareSchema() { return {}; }
+
+TimePoint PostgresConnection::Now() {
+  if (options_.clock) return options_.clock();
+  if (in_transaction_ && now_) return *now_;
+  TimePoint now;
+  const RowSink sink = [&](const Row& row) {
+    now = TimePoint(Duration(row.Int(0)));
+    return false;
+  };
+  pipeline_.SendText("SELECT clock_timestamp()", &sink);
+  Read();
+  clock_->Set(now);
+  if (in_transaction_) now_ = now;
+  return now;
+}
+
+void PostgresConnection::LockForInstall() {
+  const auto lock = WithSchema(
+      "SELECT pg_advisory_xact_lock(hashtextextended('pgqrs install ' || {schema_text}, 0))",
+      options_);
+  pipeline_.SendText(lock.c_str());
+  pipeline_.Read();
+}
+
+void PostgresConnection::Read() {
+  if (in_transaction_) {
+    pipeline_.Read();
+  } else {
+    pipeline_.Sync();
+  }
+}
+
+}  // namespace pgqrs::driver

@@ -1,0 +1,38 @@
+// Postgres as a backend, through libpq.
+#ifndef PGQRS_DRIVER_POSTGRES_POSTGRES_DATABASE_H_
+#define PGQRS_DRIVER_POSTGRES_POSTGRES_DATABASE_H_
+
+#include <pgqrs/config.h>
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "driver/driver.h"
+#include "driver/postgres/postgres_dsn.h"
+#include "driver/postgres/server_clock.h"
+
+namespace pgqrs::driver {
+
+class PostgresDatabase final : public Database {
+ public:
+  explicit PostgresDatabase(const Config& config) : options_(ParsePostgresDsn(config)) {}
+
+  std::string_view dialect() const override { return "postgres"; }
+  bool is_embedded() const override { return false; }
+  std::unique_ptr<Connection> OpenWriter() override;
+  bool can_read_beside() const override { return true; }
+  std::unique_ptr<Connection> OpenReader() override;
+  TimePoint ApproximateNow() const override {
+    return options_.clock ? options_.clock() : clock_->Now();
+  }
+  std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) override;
+
+ private:
+  const PostgresOptions options_;
+  const std::shared_ptr<ServerClock> clock_ = std::make_shared<ServerClock>();
+};
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_POSTGRES_POSTGRES_DATABASE_H_

@@ -1,0 +1,36 @@
+// What the server's clock shows, without asking: as of its last answer and this process's steady
+// clock since. Good enough to decide when to look again, and for nothing else.
+#ifndef PGQRS_DRIVER_POSTGRES_SERVER_CLOCK_H_
+#define PGQRS_DRIVER_POSTGRES_SERVER_CLOCK_H_
+
+#include <pgqrs/time.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace pgqrs::driver {
+
+// Any thread may call it at any time.
+class ServerClock {
+ public:
+  ServerClock() {
+    Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()));
+  }
+
+  void Set(TimePoint now) { offset_ = now.time_since_epoch().count() - Steady(); }
+  TimePoint Now() const { return TimePoint(Duration(offset_ + Steady())); }
+
+ private:
+  static std::int64_t Steady() {
+    return std::chrono::duration_cast<Duration>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+  }
+
+  std::atomic<std::int64_t> offset_{0};
+};
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_POSTGRES_SERVER_CLOCK_H_
