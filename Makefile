@@ -17,7 +17,7 @@ export DESTDIR
 .PHONY: help
 help:  ## Print this list
 	@echo 'make TARGET, where TARGET is one of'
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 2,17
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 2,24
 
 .PHONY: demo
 demo:  ## Build the file indexer and run it over DIR=<folder>
@@ -45,6 +45,13 @@ test-asan:  ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer o
 test-tsan:  ## The tests under ThreadSanitizer only
 	@scripts/bootstrap test
 	@scripts/test tsan
+
+.PHONY: test-postgres-matrix
+test-postgres-matrix:  ## The conformance suite on each version of Postgres, and through PgBouncer
+	@scripts/bootstrap versions
+	cmake --preset release
+	cmake --build --preset release --target conformance_tests
+	@PGQRS_BUILD_DIR=build/release scripts/test-postgres-matrix
 
 .PHONY: lint
 lint:  ## Check formatting, clang-tidy and shellcheck
