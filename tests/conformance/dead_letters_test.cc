@@ -7,18 +7,11 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::seconds;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class DeadLetters : public ConformanceTest {
  protected:
   // Enqueues n messages and puts them to the dead letters. Their ids.
   static std::vector<std::int64_t> MakeDead(Queue& queue, int n) {
-    const std::vector<Json> payloads(static_cast<std::size_t>(n), Json("dead"));
-    auto ids = queue.EnqueueBatch(payloads);
+    auto ids = queue.EnqueueBatch(Payloads(n, "dead"));
     std::vector<Future<bool>> answers;
     for (auto& message : queue.DequeueBatch(n)) {
       answers.push_back(message.DeadLetterAsync("broken"));
