@@ -208,7 +208,7 @@ TEST_P(DeadLetters, AReasonThatCannotBeStoredIsRefusedAndTheLeaseStays) {
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->DeadLetter("\xff"); }),
               HasSubstr("reason: is not UTF-8"));
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->DeadLetter(std::string(65'537, 'x')); }),
-              HasSubstr("65537 bytes"));
+              HasSubstr("65,537 bytes"));
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->Release(seconds(0), "\xff"); }),
               HasSubstr("error: is not UTF-8"));
   EXPECT_TRUE(message->DeadLetter(std::string(65'536, 'x')));
