@@ -17,7 +17,8 @@ namespace internal {
 class StoreCore;
 }  // namespace internal
 
-// Copyable; every call works from any thread.
+// Copyable; every call works from any thread. Durations are from zero to kMaxDuration
+// (ValidationError otherwise). Calls throw Error once the store was closed.
 class Admin {
  public:
   // Installs or upgrades the schema. Does nothing where it is current; many processes may call it
@@ -27,8 +28,9 @@ class Admin {
 
   // Checks that the database is sound: the schema is exactly this library's, every slice and
   // archive row refers to a batch, no message is in two places, masks and counts agree, and the
-  // database's own integrity check passes. Throws SchemaError or InternalError, which lists what is
-  // wrong. Reads everything, beside the load: minutes on a large database.
+  // database's own integrity check passes. Throws SchemaError, which lists what is wrong (up to 100
+  // lines), or InternalError where it cannot be read. Reads everything, beside the load: minutes on
+  // a large database.
   void Verify();
   Future<void> VerifyAsync();
 
@@ -42,7 +44,7 @@ class Admin {
   WorkerInfo Worker(std::int64_t worker_id);
   Future<WorkerInfo> WorkerAsync(std::int64_t worker_id);
 
-  // Messages of all queues and states, a page at a time.
+  // Messages of all queues and states, a page at a time. ValidationError for a page that is none.
   std::vector<MessageInfo> Messages(const Page& page = {});
   Future<std::vector<MessageInfo>> MessagesAsync(const Page& page = {});
 

@@ -32,7 +32,8 @@ struct LogRecord {
   std::span<const LogField> fields;
 };
 
-// Receives log records, from several threads at once. It must not call the store, nor throw.
+// Receives log records, from several threads at once. It must not call the store. What it throws is
+// dropped.
 using LogCallback = std::function<void(const LogRecord&)>;
 
 struct Config {
@@ -98,7 +99,8 @@ struct Config {
   std::optional<double> max_enqueue_per_second;
   std::optional<int> max_enqueue_burst;
 
-  // How much may wait in the store before callers have to wait (back-pressure).
+  // How much may wait in the store before callers have to wait (back-pressure), at least 1 each. As
+  // many reads as max_pending_requests may wait besides.
   std::size_t max_pending_requests = 65536;
   std::size_t max_pending_bytes = std::size_t{16} << 20;
 

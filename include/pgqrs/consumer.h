@@ -25,7 +25,7 @@ class ConsumerCore;
 // told from those of another; otherwise the calls of Queue do the same with less.
 //
 // It acts by message id on what it holds itself: an id that is unknown, was never leased, or is
-// held by another worker answers false.
+// held by another worker answers false. Limits and errors are those of Queue and Message.
 //
 // Movable, not copyable; every call works from any thread.
 class Consumer {

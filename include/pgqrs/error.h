@@ -59,7 +59,9 @@ class WorkerNotFoundError : public Error {
   using Error::Error;
 };
 
-// No message with this id exists, or not in the state that the call needs.
+// No message with this id exists, or not in the state that the call needs. For calls that cannot go
+// on without a certain message, as those of workflows will be; no call of this version throws it.
+// Where a message may be missing the calls answer so instead: FindMessage nothing, Ack false.
 class MessageNotFoundError : public Error {
  public:
   using Error::Error;
@@ -71,7 +73,10 @@ class RateLimitedError : public Error {
   using Error::Error;
 };
 
-// The call did not finish in the time that it was given.
+// What a call waits for did not happen in the time that it was given. For calls that wait for a
+// result, as those of workflows will; no call of this version throws it. DequeueWait answers
+// nothing at the end of its time and QueueWorker::Stop false, and a database that stays locked is a
+// PgqrsConnectionError.
 class TimeoutError : public Error {
  public:
   using Error::Error;

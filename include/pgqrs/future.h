@@ -143,7 +143,7 @@ struct CoroutineResult<void> {
 // thread of the store that does nothing else: they may use the store, calls that wait for the
 // database included. They must not wait, by Get or Wait, for a coroutine or for a Future that Then
 // gave, which would need the same thread: use co_await or Then for these. What runs long delays the
-// others; No lock is held while they run. A future that is dropped leaves the call itself
+// others. No lock is held while they run. A future that is dropped leaves the call itself
 // untouched.
 //
 // A Future is also what a coroutine may return: `Future<int> Work(Queue queue) { … co_return 1; }`

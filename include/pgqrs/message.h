@@ -68,14 +68,15 @@ class Message {
   bool Ack();
   Future<bool> AckAsync();
 
-  // Gives it back, visible again after `delay` (zero: at once), behind what is visible already. The
-  // read count stays raised. `error` is kept with the message and shown with it in the dead
-  // letters, should it end there.
+  // Gives it back, visible again after `delay` (zero or less: at once), behind what is visible
+  // already. The read count stays raised. `error` is kept with the message and shown with it in the
+  // dead letters, should it end there.
   bool Release(Duration delay = Duration::zero(), std::string_view error = {});
   Future<bool> ReleaseAsync(Duration delay = Duration::zero(), std::string_view error = {});
 
-  // Sets the end of the lease to now + `lease`, which may also be sooner than before. lease_end()
-  // of this object follows where the answer is true (of ExtendLease, not of the Async form).
+  // Sets the end of the lease to now + `lease` (from 1 ms), which may also be sooner than before.
+  // lease_end() of this object follows where the answer is true (of ExtendLease, not of the Async
+  // form).
   bool ExtendLease(Duration lease);
   Future<bool> ExtendLeaseAsync(Duration lease);
 
@@ -83,7 +84,8 @@ class Message {
   bool Delete();
   Future<bool> DeleteAsync();
 
-  // Puts the message to the dead letters, with the reason, from which it can be replayed.
+  // Puts the message to the dead letters, with the reason, from which it can be replayed. A reason,
+  // like the error of a release, has at most 64 KiB of UTF-8 (else ValidationError).
   bool DeadLetter(std::string_view reason);
   Future<bool> DeadLetterAsync(std::string_view reason);
 

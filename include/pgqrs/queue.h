@@ -52,7 +52,8 @@ class Queue {
 
   // Stores a message and gives its id. When this returns, the message survives the death of every
   // process and, at the default durability, the loss of power. When it throws, the message is not
-  // there, unless the error says that the outcome is unknown.
+  // there, unless the error says that the outcome is unknown. Throws ValidationError where payload
+  // or options are outside the limits, and RateLimitedError.
   std::int64_t Enqueue(const Json& payload, const EnqueueOptions& options = {});
   Future<std::int64_t> EnqueueAsync(const Json& payload, const EnqueueOptions& options = {});
 
@@ -65,6 +66,7 @@ class Queue {
 
   // Takes the first visible message under a lease (Config::default_lease where none is given), or
   // answers nothing, at once, where none is visible. The lease is held by the store's own worker.
+  // A lease is from 1 ms to kMaxDuration (else ValidationError).
   std::optional<Message> Dequeue(std::optional<Duration> lease = {});
   Future<std::optional<Message>> DequeueAsync(std::optional<Duration> lease = {});
 
@@ -72,8 +74,8 @@ class Queue {
   std::vector<Message> DequeueBatch(int count, std::optional<Duration> lease = {});
   Future<std::vector<Message>> DequeueBatchAsync(int count, std::optional<Duration> lease = {});
 
-  // The same, but waits up to `timeout` for the first message to become visible. The wait is woken
-  // by the enqueue, from whatever process, and costs next to nothing in the meantime.
+  // The same, but waits up to `timeout` (from zero) for the first message to become visible. The
+  // wait is woken by the enqueue, from whatever process, and costs next to nothing in the meantime.
   std::optional<Message> DequeueWait(Duration timeout, std::optional<Duration> lease = {});
   Future<std::optional<Message>> DequeueWaitAsync(Duration timeout,
                                                   std::optional<Duration> lease = {});
@@ -82,7 +84,8 @@ class Queue {
   Future<std::vector<Message>> DequeueBatchWaitAsync(int count, Duration timeout,
                                                      std::optional<Duration> lease = {});
 
-  // Registers a worker of its own on this queue. An empty name gets one made up.
+  // Registers a worker of its own on this queue. A name has up to 255 bytes of UTF-8 (else
+  // ValidationError); an empty one gets one made up.
   Consumer NewConsumer(std::string_view name = {});
   Future<Consumer> NewConsumerAsync(std::string_view name = {});
 
@@ -91,7 +94,7 @@ class Queue {
   QueueMetrics Metrics();
   Future<QueueMetrics> MetricsAsync();
 
-  // Messages of this queue in the given states, a page at a time.
+  // Finished messages, or dead letters, of this queue, a page at a time.
   std::vector<MessageInfo> ListArchived(const Page& page = {});
   Future<std::vector<MessageInfo>> ListArchivedAsync(const Page& page = {});
   std::vector<MessageInfo> ListDeadLetters(const Page& page = {});

@@ -84,6 +84,7 @@ class QueueWorker {
  public:
   using Handler = std::function<void(Message& message)>;
 
+  // ValidationError where the handler is empty or an option is out of its range.
   QueueWorker(Queue queue, Handler handler, WorkerOptions options = {});
   QueueWorker(const QueueWorker&) = delete;
   QueueWorker& operator=(const QueueWorker&) = delete;
@@ -91,10 +92,13 @@ class QueueWorker {
   ~QueueWorker();
 
   // Runs until the worker is stopped. Run returns when everything has come to rest: each message
-  // is acked, or given back. A worker runs once.
+  // is acked, or given back. A worker runs once: Run and Start throw Error the second time. Throws
+  // where the worker cannot be registered: QueueNotFoundError where the queue was deleted,
+  // ValidationError for a name that is too long or no UTF-8.
   void Run();
 
-  // The same on a thread of its own; returns at once.
+  // The same on a thread of its own; returns at once. Where the worker cannot be registered that is
+  // logged (Config::log), and it takes no message.
   void Start();
 
   // Asks the worker to stop and returns at once: it takes no new message and gives back those that
@@ -105,9 +109,11 @@ class QueueWorker {
   // Takes no new message, gives back those that no handler has seen (their read counts as before),
   // and waits up to `deadline` for running handlers. Answers true where all of them finished.
   // Where they did not, their messages are released, so that others may take them, and what the
-  // handlers do later is not acked. Not from a handler.
+  // handlers do later is not acked. Error from a handler of the worker, which would wait for
+  // itself.
   bool Stop(Duration deadline = std::chrono::seconds(30));
 
+  // 0 until Run or Start has registered the worker.
   std::int64_t worker_id() const;
 
   // How many messages were acked, failed (their handler threw, whatever became of them then) and

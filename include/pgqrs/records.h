@@ -51,7 +51,7 @@ struct MessageInfo {
 // One page of a listing: messages with ids above `after_id`, in the order of their ids.
 struct Page {
   std::int64_t after_id = 0;
-  int limit = 100;  // From 1 to 10,000.
+  int limit = 100;  // From 1 to 10,000, else ValidationError.
 };
 
 // What a queue holds at one moment. The five states add up to every message that was enqueued and

@@ -7,6 +7,7 @@
 
 #include "util/json_check.h"
 #include "util/json_text.h"
+#include "util/show.h"
 
 namespace pgqrs::internal {
 namespace {
@@ -14,10 +15,24 @@ namespace {
 constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 constexpr std::size_t kMaxQueueName = 255;
 
-std::string Shown(Duration duration) { return std::to_string(duration.count()) + " µs"; }
+// Why a value is refused. `show` makes a text of it and of the ends of the range.
+template <typename T, typename Show>
+std::string Outside(std::string_view name, T value, T least, T most, Show show) {
+  return std::string(name) + ": must be from " + show(least) + " to " + show(most) + ", and is " +
+         show(value);
+}
 
 void Require(bool holds, std::string_view field, std::string_view rule) {
   if (!holds) throw ConfigError(std::string(field) + ": " + std::string(rule));
+}
+
+template <typename T, typename Show>
+void RequireRange(std::string_view field, T value, T least, T most, Show show) {
+  if (value < least || value > most) throw ConfigError(Outside(field, value, least, most, show));
+}
+
+void RequireDuration(std::string_view field, Duration value, Duration least) {
+  RequireRange(field, value, least, kMaxDuration, util::ShowDuration);
 }
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -34,27 +49,18 @@ bool HasControl(std::string_view text) {
 }  // namespace
 
 void CheckConfig(const Config& config) {
-  const auto in_range = [](Duration value, Duration least) {
-    return value >= least && value <= kMaxDuration;
-  };
   Require(!config.schema.empty() && config.schema.size() <= 63, "schema",
           "must be a name of 1 to 63 bytes");
   Require(!HasControl(config.schema), "schema", "must not have control characters");
-  Require(in_range(config.connection_timeout, kMillisecond), "connection_timeout",
-          "must be from 1 ms to ten years");
-  Require(config.max_connections >= 1 && config.max_connections <= 1000, "max_connections",
-          "must be from 1 to 1000");
-  Require(in_range(config.default_lease, kMillisecond), "default_lease",
-          "must be from 1 ms to ten years");
+  RequireDuration("connection_timeout", config.connection_timeout, kMillisecond);
+  RequireRange("max_connections", config.max_connections, 1, 1000, util::ShowNumber);
+  RequireDuration("default_lease", config.default_lease, kMillisecond);
   Require(config.max_read_ct >= 1, "max_read_ct", "must be at least 1");
-  Require(in_range(config.heartbeat_interval, 100 * kMillisecond), "heartbeat_interval",
-          "must be from 100 ms to ten years");
-  Require(in_range(config.fallback_poll_interval, kMillisecond), "fallback_poll_interval",
-          "must be from 1 ms to ten years");
-  Require(config.max_payload_size >= 1 && config.max_payload_size <= std::size_t{256} << 20,
-          "max_payload_size", "must be from 1 byte to 256 MiB");
-  Require(config.max_object_depth >= 0 && config.max_object_depth <= Json::kMaxDepth,
-          "max_object_depth", "must be from 0 to " + std::to_string(Json::kMaxDepth));
+  RequireDuration("heartbeat_interval", config.heartbeat_interval, 100 * kMillisecond);
+  RequireDuration("fallback_poll_interval", config.fallback_poll_interval, kMillisecond);
+  RequireRange("max_payload_size", config.max_payload_size, std::size_t{1}, std::size_t{256} << 20,
+               util::ShowBytes);
+  RequireRange("max_object_depth", config.max_object_depth, 0, Json::kMaxDepth, util::ShowNumber);
   Require(!config.max_enqueue_per_second || *config.max_enqueue_per_second > 0,
           "max_enqueue_per_second", "must be above 0");
   Require(!config.max_enqueue_burst || *config.max_enqueue_burst >= 1, "max_enqueue_burst",
@@ -66,8 +72,8 @@ void CheckConfig(const Config& config) {
 void CheckText(std::string_view argument, std::string_view text, std::size_t max_bytes) {
   const std::string name(argument);
   if (text.size() > max_bytes) {
-    throw ValidationError(name + ": has " + std::to_string(text.size()) + " bytes; at most " +
-                          std::to_string(max_bytes) + " are allowed");
+    throw ValidationError(name + ": has " + util::ShowBytes(text.size()) + "; at most " +
+                          util::ShowBytes(max_bytes) + " are allowed");
   }
   if (!util::QuoteJson(text)) throw ValidationError(name + ": is not UTF-8");
 }
@@ -94,8 +100,7 @@ void CheckEnqueueOptions(const EnqueueOptions& options) {
 void CheckCount(std::string_view argument, std::int64_t count, std::int64_t least,
                 std::int64_t most) {
   if (count >= least && count <= most) return;
-  throw ValidationError(std::string(argument) + ": must be from " + std::to_string(least) + " to " +
-                        std::to_string(most) + ", and is " + std::to_string(count));
+  throw ValidationError(Outside(argument, count, least, most, util::ShowNumber));
 }
 
 void CheckPage(const Page& page) {
@@ -105,8 +110,7 @@ void CheckPage(const Page& page) {
 
 void CheckDuration(std::string_view argument, Duration duration, Duration least) {
   if (duration >= least && duration <= kMaxDuration) return;
-  throw ValidationError(std::string(argument) + ": must be from " + Shown(least) + " to " +
-                        Shown(kMaxDuration) + ", and is " + Shown(duration));
+  throw ValidationError(Outside(argument, duration, least, kMaxDuration, util::ShowDuration));
 }
 
 void CheckLease(Duration lease) { CheckDuration("lease", lease, kMillisecond); }
@@ -114,9 +118,8 @@ void CheckLease(Duration lease) { CheckDuration("lease", lease, kMillisecond); }
 void CheckPayload(const Config& config, const Json& payload) {
   const auto& text = payload.text();
   if (text.size() > config.max_payload_size) {
-    throw ValidationError("payload: " + std::to_string(text.size()) +
-                          " bytes are more than max_payload_size, " +
-                          std::to_string(config.max_payload_size));
+    throw ValidationError("payload: has " + util::ShowBytes(text.size()) +
+                          "; max_payload_size is " + util::ShowBytes(config.max_payload_size));
   }
   // Json has made sure of everything else already, except for what only this store asks for.
   const bool has_rules = config.max_string_length || config.max_object_depth < Json::kMaxDepth ||

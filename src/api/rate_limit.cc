@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "util/show.h"
+
 namespace pgqrs::internal {
 
 RateLimit::RateLimit(std::optional<double> per_second, std::optional<int> burst)
@@ -21,8 +23,9 @@ void RateLimit::Take(std::size_t n) {
   tokens_ = std::min(burst_, tokens_ + passed.count() * *per_second_);
   // A batch larger than the bucket passes when the bucket is full, and leaves a debt.
   if (tokens_ < std::min(static_cast<double>(n), burst_)) {
-    throw RateLimitedError("enqueue of " + std::to_string(n) +
-                           " messages: more than max_enqueue_per_second allows; try again later");
+    throw RateLimitedError("enqueue of " +
+                           util::ShowCount(static_cast<std::int64_t>(n), "message") +
+                           ": more than max_enqueue_per_second allows; try again later");
   }
   tokens_ -= static_cast<double>(n);
 }

@@ -14,7 +14,8 @@ constexpr std::size_t kMaxReason = 64 << 10;
 }  // namespace
 
 Settlement Settlement::Release(Duration delay, std::string_view error) {
-  // A time in the past means now, as everywhere.
+  // Who has a point in time gives the duration until it, which is negative where it has passed. An
+  // enqueue takes points in time as such, so there a negative delay is refused.
   if (delay < Duration::zero()) delay = Duration::zero();
   CheckDuration("delay", delay, Duration::zero());
   CheckText("error", error, kMaxReason);

@@ -104,10 +104,8 @@ Future<void> PgqrsStore::DeleteQueueAsync(std::string_view name, bool force) {
   // A worker that has missed this many heartbeats is not a live one.
   constexpr int kMissedHeartbeats = 12;
   const auto live_within = core().config().heartbeat_interval * kMissedHeartbeats;
-  auto call = core().MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
-  call->step = [deletion = queue::QueueDeletion(std::string(name), force, live_within)](
-                   driver::Connection& connection) mutable { return deletion.Step(connection); };
-  return core().Submit(std::move(call));
+  return core().Submit(
+      core().MakeSteps(queue::QueueDeletion(std::string(name), force, live_within)));
 }
 void PgqrsStore::DeleteQueue(std::string_view name, bool force) {
   DeleteQueueAsync(name, force).Get();

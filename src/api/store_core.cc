@@ -96,15 +96,9 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
 }
 
 void StoreCore::FinishDeletions() {
-  struct RemovalJob final : queue::JobRequest {
-    void Complete() override {}  // An error was logged, and the next opening tries again.
-  };
   engine_.Log(LogLevel::kInfo, "the deletion of a queue was interrupted; it goes on");
-  auto job = std::make_unique<RemovalJob>();
-  job->step = [removal = queue::ClosedQueueRemoval()](driver::Connection& connection) mutable {
-    return removal.Step(connection);
-  };
-  engine_.SubmitNow(std::move(job));
+  // Nobody waits for it: an error is logged, and the next opening tries again.
+  SubmitNow(MakeSteps(queue::ClosedQueueRemoval()));
 }
 
 void StoreCore::CheckUsable() const {
@@ -129,14 +123,8 @@ Future<void> StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
   worker->is_retired = true;
   engine_.CancelWaits(worker.get());
   // A job runs behind everything that was submitted before it, so a dequeue that is under way is
-  // given back too, and a worker whose row such a request makes is known by then. It never waits
-  // for room, since a destructor may ask for it.
-  auto call = MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
-  call->step = [retirement = queue::WorkerRetirement(worker)](
-                   driver::Connection& connection) mutable { return retirement.Step(connection); };
-  auto future = call->future();
-  engine_.SubmitNow(std::move(call));
-  return future;
+  // given back too, and a worker whose row such a request makes is known by then.
+  return SubmitNow(MakeSteps(queue::WorkerRetirement(worker)));
 }
 
 void StoreCore::ScheduleHeartbeat() {

@@ -105,6 +105,13 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     engine_.Submit(std::move(call));
     return future;
   }
+  // Never waits for room. For what a destructor may ask for.
+  template <typename T, typename RequestT>
+  Future<T> SubmitNow(CallPtr<T, RequestT> call) {
+    auto future = call->future();
+    engine_.SubmitNow(std::move(call));
+    return future;
+  }
   template <typename T, typename RequestT>
   T Run(CallPtr<T, RequestT> call) {
     auto future = call->future();
@@ -112,12 +119,21 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
     return future.Get();
   }
 
+  // A call that runs `work.Step(connection)` in transactions of their own until it answers false.
+  template <typename Work>
+  CallPtr<void, queue::JobRequest> MakeSteps(Work work) {
+    auto call = MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
+    call->step = [work = std::move(work)](driver::Connection& connection) mutable {
+      return work.Step(connection);
+    };
+    return call;
+  }
+
   // Runs `work(connection)` in a transaction of its own.
   template <typename F>
   auto Write(F work) -> Future<std::invoke_result_t<F, driver::Connection&>>;
 
-  // Runs `work.Step(connection)` in transactions of their own until it answers false. The future
-  // gives `(work.*result)()`.
+  // Runs the steps of `work`, as MakeSteps does. The future gives `(work.*result)()`.
   template <typename Work, typename T>
   Future<T> RunSteps(Work work, T (Work::*result)() const);
 

@@ -6,6 +6,7 @@
 
 #include "queue/payload_array.h"
 #include "queue/rows.h"
+#include "util/show.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -188,9 +189,9 @@ void DequeueStep::MoveToDeadLetters(const Found& found) {
   const auto& slice = found.slice;
   auto row = ArchiveRowOf(slice.batch_id(), slice.mask, slice.state, group_.now_);
   row.dead = true;
-  row.reason = "read " + std::to_string(slice.state.read_count) +
-               " times without an ack (max_read_ct is " +
-               std::to_string(group_.session_.max_read_ct) + ")";
+  row.reason = "read " + util::ShowCount(slice.state.read_count, "time") +
+               " without an ack (max_read_ct is " + std::to_string(group_.session_.max_read_ct) +
+               ")";
   InsertArchiveRow(group_.connection_, row);
   Touched(slice).Remove(slice.mask);
 }

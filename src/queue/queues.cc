@@ -8,6 +8,7 @@
 
 #include "queue/metrics.h"
 #include "queue/rows.h"
+#include "util/show.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -154,8 +155,8 @@ void QueueDeletion::CloseQueue(driver::Connection& connection) const {
     const auto metrics = CountByState(connection, queue.id);
     const auto there = metrics.waiting + metrics.delayed + metrics.leased;
     if (there > 0) {
-      throw ValidationError(Named(name_) + " still has " + std::to_string(there) +
-                            " messages that wait or are leased; purge it, or delete with force");
+      throw ValidationError(Named(name_) + " still has " + util::ShowCount(there, "message") +
+                            ", waiting, delayed or leased; purge it, or delete with force");
     }
     std::int64_t live = 0;
     connection.Run(Statement::kLiveWorkersOfQueue, {queue.id, ToMicros(now - live_within_)},
@@ -164,8 +165,8 @@ void QueueDeletion::CloseQueue(driver::Connection& connection) const {
                      return true;
                    });
     if (live > 0) {
-      throw ValidationError(Named(name_) + " has " + std::to_string(live) +
-                            " live workers; stop them, or delete with force");
+      throw ValidationError(Named(name_) + " has " + util::ShowCount(live, "live worker") +
+                            "; stop its workers, or delete with force");
     }
   }
   connection.Run(Statement::kCloseQueue, {queue.id, ToMicros(now)});

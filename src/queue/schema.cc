@@ -5,6 +5,7 @@
 #include <map>
 
 #include "queue/rows.h"
+#include "util/show.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -77,7 +78,7 @@ void CheckBatch(driver::Connection& connection, const BatchRow& batch, DamageRep
   Mask seen = 0;
   const auto check_part = [&](const std::string& what, Mask mask, std::int64_t n) {
     if (n != Count(mask)) {
-      report.Add(what + " counts " + std::to_string(n) + " messages and has " +
+      report.Add(what + " counts " + util::ShowCount(n, "message") + " and has " +
                  std::to_string(Count(mask)));
     }
     if ((mask & ~FullMask(batch.n)) != 0)

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "util/json_text.h"
+#include "util/show.h"
 
 namespace pgqrs::util {
 namespace {
@@ -75,8 +76,8 @@ class Walk {
       CheckString(KeyText(value));
     } else if (yyjson_is_ctn(value)) {
       if (depth >= rules_.max_depth) {
-        throw ValidationError("payload: nested deeper than " + std::to_string(rules_.max_depth) +
-                              " levels");
+        throw ValidationError("payload: nested deeper than " +
+                              ShowCount(rules_.max_depth, "level"));
       }
       if (yyjson_is_obj(value)) {
         VisitObject(value, next);
@@ -113,9 +114,8 @@ class Walk {
 
   void CheckString(std::string_view text) const {
     if (rules_.max_string_length && text.size() > *rules_.max_string_length) {
-      throw ValidationError("payload: a string of " + std::to_string(text.size()) +
-                            " bytes is longer than max_string_length, " +
-                            std::to_string(*rules_.max_string_length));
+      throw ValidationError("payload: a string has " + ShowBytes(text.size()) +
+                            "; max_string_length is " + ShowBytes(*rules_.max_string_length));
     }
   }
 

@@ -6,10 +6,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-
 class Admins : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Admins);
 
@@ -26,9 +22,8 @@ TEST_P(Admins, ADatabaseThatWasUsedInEveryWayIsSound) {
   auto store = Open();
   store.Admin().Verify();
   auto queue = store.Queue("jobs");
-  const std::vector<Json> payloads(200, "x");
-  queue.EnqueueBatch(payloads);
-  queue.EnqueueBatch(payloads, {.delay = hours(1), .priority = 0});
+  queue.EnqueueBatch(Payloads(200));
+  queue.EnqueueBatch(Payloads(200), {.delay = hours(1), .priority = 0});
   auto messages = queue.DequeueBatch(100);
   for (std::size_t i = 0; i + 5 < messages.size(); i += 6) {
     messages[i].Ack();

@@ -8,29 +8,8 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class Archive : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Archive);
-
-std::vector<std::int64_t> IdsOf(const std::vector<MessageInfo>& messages) {
-  std::vector<std::int64_t> ids;
-  ids.reserve(messages.size());
-  for (const auto& message : messages) ids.push_back(message.id);
-  return ids;
-}
-
-// n numbers as payloads.
-std::vector<Json> Numbers(int n) {
-  std::vector<Json> payloads;
-  payloads.reserve(static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i) payloads.push_back(Json::Parse(std::to_string(i)));
-  return payloads;
-}
 
 // Reads a listing to its end, page by page.
 template <typename List>
@@ -97,7 +76,7 @@ TEST_P(Archive, AnAckedMessageIsNeverHandedOutAgain) {
 TEST_P(Archive, AMessageThatWaitsOrIsLeasedIsNotInTheArchive) {
   auto store = Open();
   auto queue = store.Queue("jobs");
-  queue.EnqueueBatch(Numbers(2));
+  queue.EnqueueBatch(NumberedPayloads(2));
   const auto held = queue.Dequeue();
   EXPECT_THAT(queue.ListArchived(), IsEmpty());
   EXPECT_EQ(store.FindMessage(held->id())->state, MessageState::kLeased);
@@ -117,7 +96,7 @@ TEST_P(Archive, AListingHoldsTheMessagesOfItsQueueOnlyInTheOrderOfTheirIds) {
   auto store = Open();
   auto jobs = store.Queue("jobs");
   auto mails = store.Queue("mails");
-  const auto ids = jobs.EnqueueBatch(Numbers(3));
+  const auto ids = jobs.EnqueueBatch(NumberedPayloads(3));
   mails.Enqueue("other");
   auto messages = jobs.DequeueBatch(3);
   ASSERT_EQ(messages.size(), 3U);
@@ -131,7 +110,7 @@ TEST_P(Archive, AListingHoldsTheMessagesOfItsQueueOnlyInTheOrderOfTheirIds) {
 TEST_P(Archive, APageOfAnyLengthGoesOnWhereTheLastOneEnded) {
   auto store = Open();
   auto queue = store.Queue("jobs");
-  const auto ids = queue.EnqueueBatch(Numbers(150));
+  const auto ids = queue.EnqueueBatch(NumberedPayloads(150));
   ASSERT_EQ(queue.DequeueBatch(150).size(), 150U);
   store.Ack(ids);
   const auto list = [&](const Page& page) { return queue.ListArchived(page); };
@@ -144,7 +123,7 @@ TEST_P(Archive, APageOfAnyLengthGoesOnWhereTheLastOneEnded) {
 TEST_P(Archive, APageIsInOrderAlsoWhereTheAcksWereNot) {
   auto store = Open();
   auto queue = store.Queue("jobs");
-  const auto ids = queue.EnqueueBatch(Numbers(130));
+  const auto ids = queue.EnqueueBatch(NumberedPayloads(130));
   auto messages = queue.DequeueBatch(130);
   ASSERT_EQ(messages.size(), 130U);
   for (auto it = messages.rbegin(); it != messages.rend(); ++it) ASSERT_TRUE(it->Ack());
@@ -158,7 +137,7 @@ TEST_P(Archive, TheMessagesOfAllQueuesAreListedInWhateverState) {
   auto store = Open();
   auto jobs = store.Queue("jobs");
   auto mails = store.Queue("mails");
-  jobs.EnqueueBatch(Numbers(4));
+  jobs.EnqueueBatch(NumberedPayloads(4));
   mails.Enqueue("later", {.delay = seconds(60)});
   auto taken = jobs.DequeueBatch(3);
   ASSERT_TRUE(taken[0].Ack());
@@ -201,7 +180,7 @@ TEST_P(Archive, AnUnknownIdIsNotFound) {
 TEST_P(Archive, ADeletedMessageIsNowhereAndItsNeighboursStay) {
   auto store = Open();
   auto queue = store.Queue("jobs");
-  const auto ids = queue.EnqueueBatch(Numbers(3));
+  const auto ids = queue.EnqueueBatch(NumberedPayloads(3));
   auto messages = queue.DequeueBatch(3);
   ASSERT_TRUE(messages[1].Delete());
   EXPECT_FALSE(messages[1].Ack());

@@ -9,14 +9,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::minutes;
-using ::testing::Each;
-using ::testing::SizeIs;
 
 // Producers and consumers at once, in threads and, where the backend can do that, on two stores.
 class Concurrency : public ConformanceTest {

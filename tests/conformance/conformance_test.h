@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "support/manual_clock.h"
+#include "support/messages.h"
+#include "support/names.h"
 #include "support/temp_folder.h"
 #include "support/throws.h"
 

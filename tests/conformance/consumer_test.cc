@@ -9,16 +9,8 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class Consumers : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Consumers);
-
-std::vector<Json> Payloads(int n) { return std::vector<Json>(static_cast<std::size_t>(n), "x"); }
 
 TEST_P(Consumers, AConsumerHoldsWhatItTakesUnderItsOwnId) {
   auto store = Open();

@@ -7,18 +7,11 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::seconds;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class DeadLetters : public ConformanceTest {
  protected:
   // Enqueues n messages and puts them to the dead letters. Their ids.
   static std::vector<std::int64_t> MakeDead(Queue& queue, int n) {
-    const std::vector<Json> payloads(static_cast<std::size_t>(n), Json("dead"));
-    auto ids = queue.EnqueueBatch(payloads);
+    auto ids = queue.EnqueueBatch(Payloads(n, "dead"));
     std::vector<Future<bool>> answers;
     for (auto& message : queue.DequeueBatch(n)) {
       answers.push_back(message.DeadLetterAsync("broken"));
@@ -215,7 +208,7 @@ TEST_P(DeadLetters, AReasonThatCannotBeStoredIsRefusedAndTheLeaseStays) {
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->DeadLetter("\xff"); }),
               HasSubstr("reason: is not UTF-8"));
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->DeadLetter(std::string(65'537, 'x')); }),
-              HasSubstr("65537 bytes"));
+              HasSubstr("65,537 bytes"));
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->Release(seconds(0), "\xff"); }),
               HasSubstr("error: is not UTF-8"));
   EXPECT_TRUE(message->DeadLetter(std::string(65'536, 'x')));

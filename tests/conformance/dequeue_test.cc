@@ -5,20 +5,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::microseconds;
-using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 class Dequeue : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Dequeue);
@@ -86,7 +75,7 @@ TEST_P(Dequeue, ACountOutsideTheRangeIsRefused) {
   auto consumer = queue.NewConsumer();
   queue.Enqueue("stays");
   for (const int count : {0, -1, Queue::kMaxBatchSize + 1, INT_MIN, INT_MAX}) {
-    const auto refusal = AllOf(HasSubstr("count"), HasSubstr(std::to_string(count)));
+    const auto refusal = HasSubstr("count: must be from 1 to 100,000, and is ");
     EXPECT_THAT(MessageOf<ValidationError>([&] { queue.DequeueBatch(count); }), refusal);
     EXPECT_THAT(
         MessageOf<ValidationError>([&] { queue.DequeueBatchWait(count, Duration::zero()); }),

@@ -6,17 +6,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::hours;
-using std::chrono::milliseconds;
-using std::chrono::minutes;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 // In real time, and without anything that makes a consumer look again but a wake-up. A wake-up that
 // is missed shows as a wait of minutes with nothing at its end.

@@ -17,10 +17,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::seconds;
-using ::testing::HasSubstr;
-
 class Futures : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Futures);
 

@@ -10,20 +10,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::microseconds;
-using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 class Leases : public ConformanceTest {
  protected:

@@ -9,10 +9,7 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::seconds;
 using ::testing::DoubleNear;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 class Metrics : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Metrics);
@@ -24,8 +21,6 @@ std::int64_t SumOf(const QueueMetrics& metrics) {
 std::vector<std::int64_t> StatesOf(const QueueMetrics& metrics) {
   return {metrics.waiting, metrics.delayed, metrics.leased, metrics.archived, metrics.dead};
 }
-
-std::vector<Json> Payloads(int n) { return std::vector<Json>(static_cast<std::size_t>(n), "x"); }
 
 TEST_P(Metrics, EachStateIsCountedAndTheyAddUp) {
   auto store = Open();

@@ -2,14 +2,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 // What only this store asks of its payloads.
 class PayloadLimits : public ConformanceTest {

@@ -6,16 +6,11 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
 
 using namespace std::string_literals;  // NOLINT(google-build-using-namespace): only of literals.
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
-using ::testing::StartsWith;
 
 class Payload : public ConformanceTest {
  protected:

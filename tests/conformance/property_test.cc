@@ -12,13 +12,9 @@
 
 #include "conformance/conformance_test.h"
 #include "conformance/queue_model.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::milliseconds;
-using ::testing::HasSubstr;
 
 constexpr int kMaxReads = 3;
 constexpr int kSteps = 300;

@@ -71,8 +71,7 @@ class QueueWorkerTest : public ConformanceTest {
   }
 
   static std::vector<std::int64_t> Enqueue(Queue& queue, int n) {
-    const std::vector<Json> payloads(static_cast<std::size_t>(n), "x");
-    return queue.EnqueueBatch(payloads);
+    return queue.EnqueueBatch(Payloads(n));
   }
 
   // The state of a message; it must exist.

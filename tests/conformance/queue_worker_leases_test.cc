@@ -8,10 +8,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
 class QueueWorkerLeases : public QueueWorkerTest {};
 PGQRS_ON_EVERY_BACKEND(QueueWorkerLeases);
 

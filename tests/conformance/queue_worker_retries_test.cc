@@ -10,14 +10,8 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::AllOf;
 using ::testing::Ge;
-using ::testing::HasSubstr;
 using ::testing::Le;
-using ::testing::SizeIs;
 
 class QueueWorkerRetries : public QueueWorkerTest {
  protected:

@@ -10,9 +10,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::seconds;
-using ::testing::HasSubstr;
-
 class QueueWorkerStopping : public QueueWorkerTest {};
 PGQRS_ON_EVERY_BACKEND(QueueWorkerStopping);
 

@@ -13,13 +13,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class QueueWorkers : public QueueWorkerTest {};
 PGQRS_ON_EVERY_BACKEND(QueueWorkers);
 

@@ -8,18 +8,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::hours;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 class Queues : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Queues);
@@ -188,10 +179,10 @@ TEST_P(Queues, DeleteQueueRefusesWhileAMessageWaitsOrIsLeased) {
   queue.Enqueue("delayed", {.delay = minutes(1)});
   EXPECT_THAT(refusal(), HasSubstr("\"jobs\""));
   Advance(minutes(1));
-  EXPECT_THAT(refusal(), HasSubstr("messages"));
+  EXPECT_THAT(refusal(), HasSubstr("still has 1 message,"));
   auto message = queue.Dequeue();
   ASSERT_TRUE(message);
-  EXPECT_THAT(refusal(), HasSubstr("messages"));
+  EXPECT_THAT(refusal(), HasSubstr("still has 1 message,"));
   EXPECT_TRUE(message->Ack());
   store.DeleteQueue("jobs");
   EXPECT_THAT(store.ListQueues(), IsEmpty());

@@ -5,8 +5,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::HasSubstr;
-
 // The rates are so low that nothing is added while a test runs.
 class RateLimits : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(RateLimits);

@@ -8,19 +8,11 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::ElementsAreArray;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class Retentions : public ConformanceTest {
  protected:
   // Enqueues n messages together, so that they lie side by side, and takes them.
   static std::vector<Message> Take(Queue& queue, int n) {
-    const std::vector<Json> payloads(static_cast<std::size_t>(n), Json("x"));
-    queue.EnqueueBatch(payloads);
+    queue.EnqueueBatch(Payloads(n));
     auto messages = queue.DequeueBatch(n);
     EXPECT_EQ(messages.size(), static_cast<std::size_t>(n));
     return messages;
@@ -28,16 +20,13 @@ class Retentions : public ConformanceTest {
 
   // The ids of n messages that are finished.
   static std::vector<std::int64_t> Finish(Queue& queue, PgqrsStore& store, int n) {
-    std::vector<std::int64_t> ids;
-    for (const auto& message : Take(queue, n)) ids.push_back(message.id());
+    auto ids = IdsOf(Take(queue, n));
     store.Ack(ids);
     return ids;
   }
 
   static std::vector<std::int64_t> Archived(Queue& queue) {
-    std::vector<std::int64_t> ids;
-    for (const auto& message : queue.ListArchived({.limit = 10'000})) ids.push_back(message.id);
-    return ids;
+    return IdsOf(queue.ListArchived({.limit = 10'000}));
   }
 };
 PGQRS_ON_EVERY_BACKEND(Retentions);

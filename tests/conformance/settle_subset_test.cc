@@ -5,17 +5,9 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
-#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
-
-using std::chrono::microseconds;
-using std::chrono::seconds;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 constexpr int kMessages = 130;  // More than are ever stored together.
 constexpr Duration kLease = seconds(10);

@@ -10,12 +10,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-
 class Store : public ConformanceTest {};
 PGQRS_ON_EVERY_BACKEND(Store);
 
@@ -76,8 +70,7 @@ TEST_P(Store, ClosingGivesBackWhatItsOwnWorkerHolds) {
   {
     auto store = Open();
     auto queue = store.Queue("jobs");
-    const std::vector<Json> payloads(100, "x");
-    queue.EnqueueBatch(payloads);
+    queue.EnqueueBatch(Payloads(100));
     ASSERT_EQ(queue.DequeueBatch(70, hours(1)).size(), 70U);
   }
   auto store = Open();

@@ -9,15 +9,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-
 class Workers : public ConformanceTest {
  protected:
   Workers() {
@@ -169,8 +160,7 @@ TEST_P(Workers, PurgingStaleWorkersReleasesWhatTheyHoldAndKeepsTheirReads) {
   auto queue = store.Queue("jobs");
   auto stale = queue.NewConsumer("stale");
   auto other_stale = queue.NewConsumer("stale too");
-  const std::vector<Json> payloads(100, "x");
-  queue.EnqueueBatch(payloads);
+  queue.EnqueueBatch(Payloads(100));
   auto held = stale.DequeueBatch(60, hours(10));
   ASSERT_EQ(held.size(), 60U);
   Advance(minutes(5));
@@ -193,8 +183,7 @@ TEST_P(Workers, TheMessagesOfOneWorkerCanBeReleasedWithoutItsDoing) {
   auto queue = store.Queue("jobs");
   auto one = queue.NewConsumer("one");
   auto two = queue.NewConsumer("two");
-  const std::vector<Json> payloads(1500, "x");
-  queue.EnqueueBatch(payloads);
+  queue.EnqueueBatch(Payloads(1500));
   ASSERT_EQ(one.DequeueBatch(1000).size(), 1000U);
   ASSERT_EQ(two.DequeueBatch(500).size(), 500U);
   EXPECT_EQ(store.Admin().ReleaseWorkerMessages(one.worker_id()), 1000);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crash/journal.h"
+#include "support/names.h"
 #include "support/process.h"
 #include "support/temp_folder.h"
 

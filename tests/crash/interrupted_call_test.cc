@@ -18,8 +18,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::SizeIs;
-
 // A process dies in the middle of a call, at one system call or another.
 class Interrupted : public CrashTest {
  protected:

@@ -13,10 +13,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::SizeIs;
-
 class Killed : public CrashTest {
  protected:
   // The first two are producers, the others workers.

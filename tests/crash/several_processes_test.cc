@@ -18,10 +18,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::Each;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
-
 class SeveralProcesses : public CrashTest {
  protected:
   // Enqueues beside a busy process with little patience for it.

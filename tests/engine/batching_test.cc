@@ -9,9 +9,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::Each;
-using ::testing::ElementsAre;
-
 class Batching : public EngineTest {
  protected:
   // One group for the request that holds the lane, one for those that gathered.

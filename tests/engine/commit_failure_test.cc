@@ -7,9 +7,6 @@ namespace pgqrs::testing {
 namespace {
 
 using driver::Fault;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 class CommitFailure : public EngineTest {
  protected:

@@ -16,6 +16,7 @@
 #include "api/store_core.h"
 #include "support/faulty_database.h"
 #include "support/manual_clock.h"
+#include "support/names.h"
 #include "support/sqlite_shell.h"
 #include "support/temp_folder.h"
 #include "support/throws.h"

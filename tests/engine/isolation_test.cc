@@ -6,8 +6,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAreArray;
 
 class Isolation : public EngineTest {};

@@ -8,9 +8,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
 class Shutdown : public EngineTest {};
 
 TEST_F(Shutdown, RequestsInFlightAreFinished) {

@@ -13,7 +13,6 @@ namespace pgqrs::testing {
 namespace {
 
 using driver::Fault;
-using std::chrono::milliseconds;
 
 // How a call ended, as far as its caller can tell.
 enum class Outcome : std::uint8_t { kDone, kFailed, kUnknown };

@@ -8,8 +8,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::milliseconds;
-
 class WakeUp : public EngineTest {};
 
 TEST_F(WakeUp, AWaitThatEndsWithoutAMessageTookItsTime) {

@@ -13,6 +13,7 @@
 #include "fault/expectations.h"
 #include "support/faulty_vfs.h"
 #include "support/manual_clock.h"
+#include "support/names.h"
 #include "support/temp_folder.h"
 
 namespace pgqrs::testing {

@@ -11,11 +11,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::Each;
-using ::testing::HasSubstr;
-using ::testing::Not;
-
 class FullDisk : public FaultTest {};
 
 TEST_F(FullDisk, NothingAcknowledgedIsLostWhereverTheSpaceEnds) {

@@ -13,8 +13,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::HasSubstr;
-
 // One way to fail.
 struct Case {
   IoCall call;

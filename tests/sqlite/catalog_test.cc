@@ -19,10 +19,6 @@ namespace {
 using sql::Statement;
 using ::testing::AnyOf;
 using ::testing::Contains;
-using ::testing::Each;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::UnorderedElementsAreArray;
 
 // The value of the first parameter, where it is an integer, of other integers, and of texts.

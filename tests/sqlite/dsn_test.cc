@@ -6,9 +6,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
-
 driver::SqliteOptions Parsed(const std::string& dsn) { return driver::ParseSqliteDsn(Config(dsn)); }
 
 std::string Refusal(const std::string& dsn) {

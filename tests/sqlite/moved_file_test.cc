@@ -8,10 +8,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::minutes;
-using ::testing::HasSubstr;
-
 class MovedFile : public SqliteTest {};
 
 TEST_F(MovedFile, WhatWasRemovedIsNotWrittenTo) {

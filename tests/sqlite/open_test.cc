@@ -18,10 +18,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
-
 #ifdef __linux__
 // Takes from this thread root's right to write to every file.
 class WithoutPrivilege {

@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include "support/names.h"
 #include "support/sqlite_shell.h"
 #include "support/temp_folder.h"
 #include "support/throws.h"

@@ -6,9 +6,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-
 // Damages a sound database by SQL, as another program might, and looks at what Verify says.
 class Verify : public SqliteTest {
  protected:

@@ -9,11 +9,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using std::chrono::hours;
-using std::chrono::minutes;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-
 class MessagesView : public SqliteTest {
  protected:
   // What SQLite says to an insertion with these columns and values; empty where it takes it.

@@ -6,6 +6,10 @@
 
 namespace pgqrs::testing {
 
+std::vector<Json> Payloads(int n, const Json& payload) {
+  return std::vector<Json>(static_cast<std::size_t>(n), payload);
+}
+
 std::vector<Json> NumberedPayloads(int n) {
   std::vector<Json> payloads;
   payloads.reserve(static_cast<std::size_t>(n));
@@ -17,6 +21,13 @@ std::vector<std::int64_t> IdsOf(const std::vector<Message>& messages) {
   std::vector<std::int64_t> ids;
   ids.reserve(messages.size());
   for (const auto& message : messages) ids.push_back(message.id());
+  return ids;
+}
+
+std::vector<std::int64_t> IdsOf(const std::vector<MessageInfo>& messages) {
+  std::vector<std::int64_t> ids;
+  ids.reserve(messages.size());
+  for (const auto& message : messages) ids.push_back(message.id);
   return ids;
 }
 

@@ -10,10 +10,14 @@
 
 namespace pgqrs::testing {
 
+// So many payloads that are all the same.
+std::vector<Json> Payloads(int n, const Json& payload = "x");
+
 // The payloads 0, 1, 2, … as JSON numbers.
 std::vector<Json> NumberedPayloads(int n);
 
 std::vector<std::int64_t> IdsOf(const std::vector<Message>& messages);
+std::vector<std::int64_t> IdsOf(const std::vector<MessageInfo>& messages);
 
 // The texts of the payloads.
 std::vector<std::string> TextsOf(const std::vector<Message>& messages);

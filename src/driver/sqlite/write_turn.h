@@ -18,7 +18,8 @@ namespace pgqrs::driver {
 // It only decides the order. SQLite's lock still protects the data, so where the file cannot be
 // made, or a process is stuck, writing goes on without turns: one that was suspended while it held
 // a byte is waited for once, and from then on hardly at all until the byte is free again. The
-// kernel drops the locks of a process that dies, and the file may be removed at any time.
+// kernel drops the locks of a process that dies, unless a child that it forked lives on: the child
+// shares them, and counts as a stuck process then. The file may be removed at any time.
 class WriteTurn {
  public:
   explicit WriteTurn(const std::string& database_path);
