@@ -66,6 +66,7 @@ class Admin {
  private:
   friend class PgqrsStore;
   explicit Admin(std::shared_ptr<internal::StoreCore> core) : core_(std::move(core)) {}
+  const std::shared_ptr<internal::StoreCore>& core() const;
 
   std::shared_ptr<internal::StoreCore> core_;
 };

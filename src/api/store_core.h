@@ -185,6 +185,7 @@ struct MessageAccess {
   static std::vector<Message> MakeAll(const std::shared_ptr<QueueCore>& queue,
                                       std::vector<queue::TakenMessage>& taken);
   static queue::SettleRequest::Target Target(const Message& message) {
+    message.queue();  // One that was moved from has no lease any more.
     return {message.id_, message.lease_token_};
   }
 };
