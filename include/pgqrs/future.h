@@ -46,11 +46,14 @@ class FutureStateBase {
 
   // Calls back when the result is there; at once, on this thread, where it is there already.
   void OnReady(std::function<void()> callback) {
+    if (!OnReadyLater(std::move(callback))) RunCallback();
+  }
+
+  // The same, but answers false, and never calls back, where the result is there already.
+  bool OnReadyLater(std::function<void()> callback) {
     callback_ = std::move(callback);
     auto expected = kPending;
-    if (!status_.compare_exchange_strong(expected, kHasCallback, std::memory_order_acq_rel)) {
-      RunCallback();
-    }
+    return status_.compare_exchange_strong(expected, kHasCallback, std::memory_order_acq_rel);
   }
 
   void Fail(std::exception_ptr error) {
@@ -211,7 +214,11 @@ class Future {
    public:
     explicit Awaiter(std::shared_ptr<internal::FutureState<T>> state) : state_(std::move(state)) {}
     bool await_ready() const { return state_->IsReady(); }
-    void await_suspend(std::coroutine_handle<> coroutine) { state_->OnReady(coroutine); }
+    // Answers false where the result has come since await_ready, so that the coroutine goes on
+    // where it is instead of being resumed from within itself, deeper on the stack each time.
+    bool await_suspend(std::coroutine_handle<> coroutine) {
+      return state_->OnReadyLater(coroutine);
+    }
     T await_resume() { return state_->Take(); }
 
    private:

@@ -220,6 +220,33 @@ TEST(Coroutine, DoesNotStopWhereTheResultIsThere) {
   EXPECT_EQ(AddOne(state).Get(), 6);
 }
 
+// A future whose result comes just after the coroutine has looked for it.
+class ReadyInBetween {
+ public:
+  bool await_ready() {
+    const bool is_ready = future_.await_ready();
+    state_->Set(1);
+    return is_ready;
+  }
+  auto await_suspend(std::coroutine_handle<> coroutine) { return future_.await_suspend(coroutine); }
+  int await_resume() { return future_.await_resume(); }
+
+ private:
+  std::shared_ptr<FutureState<int>> state_ = NewState<int>();
+  Future<int>::Awaiter future_{state_};
+};
+
+Future<int> AwaitMany(int n) {
+  int sum = 0;
+  for (int i = 0; i < n; ++i) sum += co_await ReadyInBetween();
+  co_return sum;
+}
+
+TEST(Coroutine, DoesNotNestWhereTheResultComesJustAfterItHasLooked) {
+  // So many nested calls would overflow any stack.
+  EXPECT_EQ(AwaitMany(1'000'000).Get(), 1'000'000);
+}
+
 TEST(Coroutine, AnErrorIsThrownInsideAndComesOutOfItsFuture) {
   auto state = NewState<int>();
   auto future = Discard(state);
