@@ -54,7 +54,11 @@ class Admin {
   std::vector<WorkerInfo> StaleWorkers(Duration timeout);
   Future<std::vector<WorkerInfo>> StaleWorkersAsync(Duration timeout);
 
-  // Gives back what stale workers hold and removes their rows. Gives the number of workers.
+  // Gives back what stale workers hold and removes their rows. Gives the number of these workers.
+  //
+  // Rows of workers that have been Stopped for longer than `timeout` and hold nothing go too,
+  // uncounted: each store, consumer and QueueWorker leaves one, and without this they pile up. What
+  // is stored of a message keeps the ids of its workers, which are never given to others.
   std::int64_t PurgeStaleWorkers(Duration timeout);
   Future<std::int64_t> PurgeStaleWorkersAsync(Duration timeout);
 

@@ -63,6 +63,7 @@ namespace pgqrs::sql {
   V(Heartbeat,              "ii",            "")                   \
   V(LiveWorkersOfQueue,     "ii",            "i")                  \
   V(DeleteWorker,           "i",             "")                   \
+  V(DeleteStoppedWorker,    "ii",            "")                   \
   V(DeleteWorkersOfQueue,   "i",             "")
 // clang-format on
 
