@@ -44,13 +44,41 @@ std::vector<RequestPtr> Single(RequestPtr request) {
   return requests;
 }
 
+// Moves the requests that match out of `group`.
+template <typename Matches>
+std::vector<RequestPtr> TakeOut(std::vector<RequestPtr>& group, Matches matches) {
+  const auto first = std::stable_partition(group.begin(), group.end(),
+                                           [&](const auto& request) { return !matches(*request); });
+  std::vector<RequestPtr> taken(std::make_move_iterator(first),
+                                std::make_move_iterator(group.end()));
+  group.erase(first, group.end());
+  return taken;
+}
+
 std::size_t ReaderThreads(const Config& config) {
   // Beside the reader threads there are the lane's connection and the listener's.
   return static_cast<std::size_t>(std::max(1, config.max_connections - 2));
 }
 
+bool GoesOn(const Request& request) {
+  return request.kind == Request::Kind::kDequeue &&
+         static_cast<const DequeueRequest&>(request).goes_on;
+}
+
+// A dequeue that has messages from an earlier group is answered with these, so that nobody holds
+// messages without knowing.
+void Fail(Request& request, const std::exception_ptr& error) {
+  if (request.kind == Request::Kind::kDequeue) {
+    auto& dequeue = static_cast<DequeueRequest&>(request);
+    dequeue.taken.resize(dequeue.kept);
+    dequeue.goes_on = false;
+    if (dequeue.kept > 0) return;
+  }
+  request.error = error;
+}
+
 void Fail(std::span<Request* const> requests, const std::exception_ptr& error) {
-  for (auto* request : requests) request->error = error;
+  for (auto* request : requests) Fail(*request, error);
 }
 
 }  // namespace
@@ -99,7 +127,7 @@ void Engine::SubmitNow(std::vector<RequestPtr> requests) {
   pending_ += requests.size();
   if (intake_.PushNow(requests)) return;
   for (auto& request : requests) {
-    request->error = std::make_exception_ptr(Error("the store is closed"));
+    Fail(*request, std::make_exception_ptr(Error("the store is closed")));
   }
   Finish(std::move(requests));
 }
@@ -256,15 +284,14 @@ void Engine::RunJob(RequestPtr request) {
   if (may_free_messages) WakeAll();
 }
 
-// Answers the requests, except those that wait for a message.
+// Answers the requests, except those that are not done yet and those that wait for a message.
 void Engine::Finish(std::vector<RequestPtr> group) {
   pending_ -= group.size();
-  const auto waits = std::stable_partition(
-      group.begin(), group.end(), [this](const auto& request) { return !MustWait(*request); });
-  std::vector<RequestPtr> waiting(std::make_move_iterator(waits),
-                                  std::make_move_iterator(group.end()));
-  group.erase(waits, group.end());
+  auto unfinished =
+      TakeOut(group, [](const auto& request) { return !request.error && GoesOn(request); });
+  auto waiting = TakeOut(group, [this](const auto& request) { return MustWait(request); });
   Answer(std::move(group));
+  if (!unfinished.empty()) SubmitNow(std::move(unfinished));
   for (auto& request : waiting) Park(std::move(request));
 }
 
