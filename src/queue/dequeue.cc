@@ -172,12 +172,13 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
   Touched(found.slice).SetState(part, state);
 
   SplitPayloads(found.payloads, elements_);
-  if (static_cast<std::size_t>(HighestPosition(part)) >= elements_.size()) {
-    throw driver::Failure(driver::Fault::kStatement,
-                          "batch " + std::to_string(found.slice.batch_id()) +
-                              " is damaged: it has fewer payloads than messages");
-  }
   ForEachPosition(part, [&](int position) {
+    const auto index = static_cast<std::size_t>(position);
+    if (index >= elements_.size() || elements_[index].empty()) {
+      throw driver::Failure(driver::Fault::kStatement,
+                            "batch " + std::to_string(found.slice.batch_id()) +
+                                " is damaged: it has fewer payloads than messages");
+    }
     deal.taken.push_back({.id = MessageId(found.slice.batch_id(), position),
                           .lease_token = deal.lease_token,
                           .worker_id = deal.worker_id,
@@ -188,7 +189,7 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
                           .visible_at = found.slice.state.visible_at,
                           .dequeued_at = group_.now_,
                           .lease_end = deal.lease_end,
-                          .payload = std::string(elements_.at(static_cast<std::size_t>(position)))});
+                          .payload = std::string(elements_[index])});
   });
 }
 
