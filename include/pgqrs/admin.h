@@ -56,7 +56,11 @@ class Admin {
   std::vector<WorkerInfo> StaleWorkers(Duration timeout);
   Future<std::vector<WorkerInfo>> StaleWorkersAsync(Duration timeout);
 
-  // Gives back what stale workers hold and removes their rows. Gives the number of workers.
+  // Gives back what stale workers hold and removes their rows. Gives the number of these workers.
+  //
+  // Rows of workers that have been Stopped for longer than `timeout` and hold nothing go too,
+  // uncounted: each store, consumer and QueueWorker leaves one, and without this they pile up. What
+  // is stored of a message keeps the ids of its workers, which are never given to others.
   std::int64_t PurgeStaleWorkers(Duration timeout);
   Future<std::int64_t> PurgeStaleWorkersAsync(Duration timeout);
 
@@ -68,6 +72,7 @@ class Admin {
  private:
   friend class PgqrsStore;
   explicit Admin(std::shared_ptr<internal::StoreCore> core) : core_(std::move(core)) {}
+  const std::shared_ptr<internal::StoreCore>& core() const;
 
   std::shared_ptr<internal::StoreCore> core_;
 };

@@ -89,6 +89,7 @@ class Consumer {
  private:
   friend class Queue;
   explicit Consumer(std::shared_ptr<internal::ConsumerCore> core);
+  const std::shared_ptr<internal::ConsumerCore>& core() const;
 
   std::shared_ptr<internal::ConsumerCore> core_;
 };

@@ -11,6 +11,13 @@
 namespace pgqrs {
 
 // The base of all errors. Catch this one to handle "anything went wrong in the queue".
+//
+// It is thrown itself where an object is used wrongly; the text says what was used after what:
+//   - a store, queue, consumer, message, Admin or Future after it was moved from (assigning to it
+//     and destroying it are fine);
+//   - a Future after its result was taken, by Get, Then or co_await;
+//   - anything of a store after the store was closed, or in a forked child;
+//   - a consumer after Close, a QueueWorker that is run a second time.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what) : std::runtime_error(what) {}

@@ -20,6 +20,9 @@ class Future;
 
 namespace internal {
 
+// Throws Error: `call` was called on a future that has no result to give any more.
+[[noreturn]] void ThrowFutureTaken(const char* call);
+
 // Runs callbacks on a thread of its own.
 class Executor {
  public:
@@ -43,11 +46,14 @@ class FutureStateBase {
 
   // Calls back when the result is there; at once, on this thread, where it is there already.
   void OnReady(std::function<void()> callback) {
+    if (!OnReadyLater(std::move(callback))) RunCallback();
+  }
+
+  // The same, but answers false, and never calls back, where the result is there already.
+  bool OnReadyLater(std::function<void()> callback) {
     callback_ = std::move(callback);
     auto expected = kPending;
-    if (!status_.compare_exchange_strong(expected, kHasCallback, std::memory_order_acq_rel)) {
-      RunCallback();
-    }
+    return status_.compare_exchange_strong(expected, kHasCallback, std::memory_order_acq_rel);
   }
 
   void Fail(std::exception_ptr error) {
@@ -159,18 +165,19 @@ class Future {
   Future(Future&&) noexcept = default;
   Future& operator=(Future&&) noexcept = default;
 
-  // False once the result was taken or the future was moved from. Nothing else may be called then.
+  // False once the result was taken or the future was moved from. Everything else throws Error
+  // then.
   bool IsValid() const { return state_ != nullptr; }
 
   // True where Get would not wait.
-  bool IsReady() const { return state_->IsReady(); }
+  bool IsReady() const { return State("IsReady")->IsReady(); }
 
   // Waits until the result is there, without taking it.
-  void Wait() const { state_->Wait(); }
+  void Wait() const { State("Wait")->Wait(); }
 
   // Waits for the result and takes it: the value, or the error as an exception.
   T Get() {
-    state_->Wait();
+    State("Get")->Wait();
     return std::exchange(state_, nullptr)->Take();
   }
 
@@ -180,6 +187,7 @@ class Future {
   template <typename F>
   auto Then(F callback) -> Future<std::invoke_result_t<F, Future<T>>> {
     using Result = std::invoke_result_t<F, Future<T>>;
+    State("Then");
     auto next = std::make_shared<internal::FutureState<Result>>(nullptr);
     auto state = std::exchange(state_, nullptr);
     auto* waiting = state.get();
@@ -206,13 +214,20 @@ class Future {
    public:
     explicit Awaiter(std::shared_ptr<internal::FutureState<T>> state) : state_(std::move(state)) {}
     bool await_ready() const { return state_->IsReady(); }
-    void await_suspend(std::coroutine_handle<> coroutine) { state_->OnReady(coroutine); }
+    // Answers false where the result has come since await_ready, so that the coroutine goes on
+    // where it is instead of being resumed from within itself, deeper on the stack each time.
+    bool await_suspend(std::coroutine_handle<> coroutine) {
+      return state_->OnReadyLater(coroutine);
+    }
     T await_resume() { return state_->Take(); }
 
    private:
     std::shared_ptr<internal::FutureState<T>> state_;
   };
-  Awaiter operator co_await() { return Awaiter(std::exchange(state_, nullptr)); }
+  Awaiter operator co_await() {
+    State("co_await");
+    return Awaiter(std::exchange(state_, nullptr));
+  }
 
   struct promise_type : internal::CoroutineResult<T> {
     Future get_return_object() { return Future(this->state); }
@@ -222,6 +237,11 @@ class Future {
   };
 
  private:
+  const std::shared_ptr<internal::FutureState<T>>& State(const char* call) const {
+    if (!state_) internal::ThrowFutureTaken(call);
+    return state_;
+  }
+
   std::shared_ptr<internal::FutureState<T>> state_;
 };
 

@@ -92,6 +92,7 @@ class Message {
  private:
   friend struct internal::MessageAccess;
   Message() = default;
+  const std::shared_ptr<internal::QueueCore>& queue() const;
 
   std::shared_ptr<internal::QueueCore> queue_;
   std::int64_t id_ = 0;

@@ -120,6 +120,7 @@ class Queue {
   friend struct internal::QueueAccess;
   friend class QueueWorker;
   explicit Queue(std::shared_ptr<internal::QueueCore> core) : core_(std::move(core)) {}
+  const std::shared_ptr<internal::QueueCore>& core() const;
 
   std::shared_ptr<internal::QueueCore> core_;
 };

@@ -89,6 +89,11 @@ class QueueWorker {
   QueueWorker(const QueueWorker&) = delete;
   QueueWorker& operator=(const QueueWorker&) = delete;
   // Stops, as Stop with no time for running handlers, and then waits for them to return.
+  //
+  // In a handler of this worker it cannot wait. There it asks to stop, as RequestStop does, and
+  // returns: the handlers that run finish in their own time, on the worker's threads, and what
+  // becomes of their messages is settled as usual. What the handler refers to must live until then,
+  // and a call of Run returns only then.
   ~QueueWorker();
 
   // Runs until the worker is stopped. Run returns when everything has come to rest: each message

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "api/arguments.h"
+#include "api/moved_from.h"
 #include "api/store_core.h"
 #include "queue/browse.h"
 #include "queue/metrics.h"
@@ -24,29 +25,33 @@ std::string Joined(const std::vector<std::string>& lines) {
 
 }  // namespace
 
+const std::shared_ptr<internal::StoreCore>& Admin::core() const {
+  return internal::CheckNotMovedFrom(core_, "an Admin");
+}
+
 Future<void> Admin::InstallAsync() {
-  return core_->Write([dialect = core_->dialect()](driver::Connection& connection) {
+  return core()->Write([dialect = core()->dialect()](driver::Connection& connection) {
     queue::InstallSchema(connection, dialect);
   });
 }
 void Admin::Install() { InstallAsync().Get(); }
 
 Future<void> Admin::VerifyAsync() {
-  return core_->Read([dialect = core_->dialect()](driver::Connection& connection) {
+  return core()->Read([dialect = core()->dialect()](driver::Connection& connection) {
     const auto problems = queue::FindDamage(connection, dialect);
     if (!problems.empty()) throw SchemaError("the database is damaged:" + Joined(problems));
   });
 }
 void Admin::Verify() { VerifyAsync().Get(); }
 
-Future<std::vector<QueueInfo>> Admin::QueuesAsync() { return core_->Read(queue::ListQueues); }
+Future<std::vector<QueueInfo>> Admin::QueuesAsync() { return core()->Read(queue::ListQueues); }
 std::vector<QueueInfo> Admin::Queues() { return QueuesAsync().Get(); }
 
-Future<std::vector<WorkerInfo>> Admin::WorkersAsync() { return core_->Read(queue::ListWorkers); }
+Future<std::vector<WorkerInfo>> Admin::WorkersAsync() { return core()->Read(queue::ListWorkers); }
 std::vector<WorkerInfo> Admin::Workers() { return WorkersAsync().Get(); }
 
 Future<WorkerInfo> Admin::WorkerAsync(std::int64_t worker_id) {
-  return core_->Read([worker_id](driver::Connection& connection) {
+  return core()->Read([worker_id](driver::Connection& connection) {
     return queue::GetWorker(connection, worker_id);
   });
 }
@@ -54,19 +59,19 @@ WorkerInfo Admin::Worker(std::int64_t worker_id) { return WorkerAsync(worker_id)
 
 Future<std::vector<MessageInfo>> Admin::MessagesAsync(const Page& page) {
   internal::CheckPage(page);
-  return core_->Read(
+  return core()->Read(
       [page](driver::Connection& connection) { return queue::ListMessages(connection, page); });
 }
 std::vector<MessageInfo> Admin::Messages(const Page& page) { return MessagesAsync(page).Get(); }
 
 Future<std::vector<QueueMetrics>> Admin::MetricsAsync() {
-  return core_->Read(queue::MeasureAllQueues);
+  return core()->Read(queue::MeasureAllQueues);
 }
 std::vector<QueueMetrics> Admin::Metrics() { return MetricsAsync().Get(); }
 
 Future<std::vector<WorkerInfo>> Admin::StaleWorkersAsync(Duration timeout) {
   internal::CheckDuration("timeout", timeout, kNoTime);
-  return core_->Read([timeout](driver::Connection& connection) {
+  return core()->Read([timeout](driver::Connection& connection) {
     return queue::StaleWorkers(connection, timeout);
   });
 }
@@ -76,14 +81,14 @@ std::vector<WorkerInfo> Admin::StaleWorkers(Duration timeout) {
 
 Future<std::int64_t> Admin::PurgeStaleWorkersAsync(Duration timeout) {
   internal::CheckDuration("timeout", timeout, kNoTime);
-  return core_->RunSteps(queue::StaleWorkerPurge(timeout), &queue::StaleWorkerPurge::purged);
+  return core()->RunSteps(queue::StaleWorkerPurge(timeout), &queue::StaleWorkerPurge::purged);
 }
 std::int64_t Admin::PurgeStaleWorkers(Duration timeout) {
   return PurgeStaleWorkersAsync(timeout).Get();
 }
 
 Future<std::int64_t> Admin::ReleaseWorkerMessagesAsync(std::int64_t worker_id) {
-  return core_->RunSteps(queue::WorkerRelease(worker_id), &queue::WorkerRelease::released);
+  return core()->RunSteps(queue::WorkerRelease(worker_id), &queue::WorkerRelease::released);
 }
 std::int64_t Admin::ReleaseWorkerMessages(std::int64_t worker_id) {
   return ReleaseWorkerMessagesAsync(worker_id).Get();

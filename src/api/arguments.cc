@@ -117,6 +117,7 @@ void CheckLease(Duration lease) { CheckDuration("lease", lease, kMillisecond); }
 
 void CheckPayload(const Config& config, const Json& payload) {
   const auto& text = payload.text();
+  if (text.empty()) throw ValidationError("payload: is a Json that was moved from");
   if (text.size() > config.max_payload_size) {
     throw ValidationError("payload: has " + util::ShowBytes(text.size()) +
                           "; max_payload_size is " + util::ShowBytes(config.max_payload_size));

@@ -5,6 +5,7 @@
 
 #include "api/consumer_core.h"
 #include "api/dequeue_calls.h"
+#include "api/moved_from.h"
 #include "api/settle_calls.h"
 #include "queue/workers.h"
 
@@ -83,117 +84,121 @@ Consumer::~Consumer() {
   }
 }
 
-std::int64_t Consumer::worker_id() const { return core_->worker()->id; }
+const std::shared_ptr<internal::ConsumerCore>& Consumer::core() const {
+  return internal::CheckNotMovedFrom(core_, "a Consumer");
+}
+
+std::int64_t Consumer::worker_id() const { return core()->worker()->id; }
 
 Future<std::optional<Message>> Consumer::DequeueAsync(std::optional<Duration> lease) {
-  return core_->store().Submit(DequeueOne(core_->queue(), core_->worker(), {.lease = lease}));
+  return core()->store().Submit(DequeueOne(core()->queue(), core()->worker(), {.lease = lease}));
 }
 std::optional<Message> Consumer::Dequeue(std::optional<Duration> lease) {
-  return core_->store().Run(DequeueOne(core_->queue(), core_->worker(), {.lease = lease}));
+  return core()->store().Run(DequeueOne(core()->queue(), core()->worker(), {.lease = lease}));
 }
 
 Future<std::optional<Message>> Consumer::DequeueWaitAsync(Duration timeout,
                                                           std::optional<Duration> lease) {
-  return core_->store().Submit(
-      DequeueOne(core_->queue(), core_->worker(), {.lease = lease, .timeout = timeout}));
+  return core()->store().Submit(
+      DequeueOne(core()->queue(), core()->worker(), {.lease = lease, .timeout = timeout}));
 }
 std::optional<Message> Consumer::DequeueWait(Duration timeout, std::optional<Duration> lease) {
-  return core_->store().Run(
-      DequeueOne(core_->queue(), core_->worker(), {.lease = lease, .timeout = timeout}));
+  return core()->store().Run(
+      DequeueOne(core()->queue(), core()->worker(), {.lease = lease, .timeout = timeout}));
 }
 
 Future<std::vector<Message>> Consumer::DequeueBatchAsync(int count, std::optional<Duration> lease) {
-  return core_->store().Submit(
-      DequeueMany(core_->queue(), core_->worker(), {.count = count, .lease = lease}));
+  return core()->store().Submit(
+      DequeueMany(core()->queue(), core()->worker(), {.count = count, .lease = lease}));
 }
 std::vector<Message> Consumer::DequeueBatch(int count, std::optional<Duration> lease) {
-  return core_->store().Run(
-      DequeueMany(core_->queue(), core_->worker(), {.count = count, .lease = lease}));
+  return core()->store().Run(
+      DequeueMany(core()->queue(), core()->worker(), {.count = count, .lease = lease}));
 }
 
 Future<std::vector<Message>> Consumer::DequeueBatchWaitAsync(int count, Duration timeout,
                                                              std::optional<Duration> lease) {
-  return core_->store().Submit(DequeueMany(core_->queue(), core_->worker(),
-                                           {.count = count, .lease = lease, .timeout = timeout}));
+  return core()->store().Submit(DequeueMany(core()->queue(), core()->worker(),
+                                            {.count = count, .lease = lease, .timeout = timeout}));
 }
 std::vector<Message> Consumer::DequeueBatchWait(int count, Duration timeout,
                                                 std::optional<Duration> lease) {
-  return core_->store().Run(DequeueMany(core_->queue(), core_->worker(),
-                                        {.count = count, .lease = lease, .timeout = timeout}));
+  return core()->store().Run(DequeueMany(core()->queue(), core()->worker(),
+                                         {.count = count, .lease = lease, .timeout = timeout}));
 }
 
 Future<bool> Consumer::AckAsync(std::int64_t message_id) {
-  return core_->store().Submit(Settle(*core_, message_id, Settlement::Ack()));
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::Ack()));
 }
 bool Consumer::Ack(std::int64_t message_id) {
-  return core_->store().Run(Settle(*core_, message_id, Settlement::Ack()));
+  return core()->store().Run(Settle(*core(), message_id, Settlement::Ack()));
 }
 
 Future<std::vector<bool>> Consumer::AckAsync(std::span<const std::int64_t> message_ids) {
-  return core_->store().Submit(Settle(*core_, message_ids, Settlement::Ack()));
+  return core()->store().Submit(Settle(*core(), message_ids, Settlement::Ack()));
 }
 std::vector<bool> Consumer::Ack(std::span<const std::int64_t> message_ids) {
-  return core_->store().Run(Settle(*core_, message_ids, Settlement::Ack()));
+  return core()->store().Run(Settle(*core(), message_ids, Settlement::Ack()));
 }
 
 Future<bool> Consumer::ReleaseAsync(std::int64_t message_id, Duration delay) {
-  return core_->store().Submit(Settle(*core_, message_id, Settlement::Release(delay, {})));
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::Release(delay, {})));
 }
 bool Consumer::Release(std::int64_t message_id, Duration delay) {
-  return core_->store().Run(Settle(*core_, message_id, Settlement::Release(delay, {})));
+  return core()->store().Run(Settle(*core(), message_id, Settlement::Release(delay, {})));
 }
 
 Future<std::vector<bool>> Consumer::ReleaseAsync(std::span<const std::int64_t> message_ids,
                                                  Duration delay) {
-  return core_->store().Submit(Settle(*core_, message_ids, Settlement::Release(delay, {})));
+  return core()->store().Submit(Settle(*core(), message_ids, Settlement::Release(delay, {})));
 }
 std::vector<bool> Consumer::Release(std::span<const std::int64_t> message_ids, Duration delay) {
-  return core_->store().Run(Settle(*core_, message_ids, Settlement::Release(delay, {})));
+  return core()->store().Run(Settle(*core(), message_ids, Settlement::Release(delay, {})));
 }
 
 Future<bool> Consumer::DeleteAsync(std::int64_t message_id) {
-  return core_->store().Submit(Settle(*core_, message_id, Settlement::Delete()));
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::Delete()));
 }
 bool Consumer::Delete(std::int64_t message_id) {
-  return core_->store().Run(Settle(*core_, message_id, Settlement::Delete()));
+  return core()->store().Run(Settle(*core(), message_id, Settlement::Delete()));
 }
 
 Future<std::vector<bool>> Consumer::DeleteAsync(std::span<const std::int64_t> message_ids) {
-  return core_->store().Submit(Settle(*core_, message_ids, Settlement::Delete()));
+  return core()->store().Submit(Settle(*core(), message_ids, Settlement::Delete()));
 }
 std::vector<bool> Consumer::Delete(std::span<const std::int64_t> message_ids) {
-  return core_->store().Run(Settle(*core_, message_ids, Settlement::Delete()));
+  return core()->store().Run(Settle(*core(), message_ids, Settlement::Delete()));
 }
 
 Future<bool> Consumer::ExtendLeaseAsync(std::int64_t message_id, Duration lease) {
-  return core_->store().Submit(Settle(*core_, message_id, Settlement::Extend(lease)));
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::Extend(lease)));
 }
 bool Consumer::ExtendLease(std::int64_t message_id, Duration lease) {
-  return core_->store().Run(Settle(*core_, message_id, Settlement::Extend(lease)));
+  return core()->store().Run(Settle(*core(), message_id, Settlement::Extend(lease)));
 }
 
 Future<bool> Consumer::DeadLetterAsync(std::int64_t message_id, std::string_view reason) {
-  return core_->store().Submit(Settle(*core_, message_id, Settlement::DeadLetter(reason)));
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::DeadLetter(reason)));
 }
 bool Consumer::DeadLetter(std::int64_t message_id, std::string_view reason) {
-  return core_->store().Run(Settle(*core_, message_id, Settlement::DeadLetter(reason)));
+  return core()->store().Run(Settle(*core(), message_id, Settlement::DeadLetter(reason)));
 }
 
 Future<WorkerStatus> Consumer::StatusAsync() {
-  return core_->store().Read([id = worker_id()](driver::Connection& connection) {
+  return core()->store().Read([id = worker_id()](driver::Connection& connection) {
     return queue::GetWorker(connection, id).status;
   });
 }
 WorkerStatus Consumer::Status() { return StatusAsync().Get(); }
 
 Future<void> Consumer::SetStatusAsync(WorkerStatus status) {
-  return core_->store().Write([id = worker_id(), status](driver::Connection& connection) {
+  return core()->store().Write([id = worker_id(), status](driver::Connection& connection) {
     queue::SetWorkerStatus(connection, id, status);
   });
 }
 void Consumer::SetStatus(WorkerStatus status) { SetStatusAsync(status).Get(); }
 
-Future<void> Consumer::CloseAsync() { return core_->Close(); }
+Future<void> Consumer::CloseAsync() { return core()->Close(); }
 void Consumer::Close() { CloseAsync().Get(); }
 
 }  // namespace pgqrs

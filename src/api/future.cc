@@ -1,5 +1,7 @@
+#include <pgqrs/error.h>
 #include <pgqrs/future.h>
 
+#include <string>
 #include <thread>
 
 #ifdef __linux__
@@ -36,6 +38,13 @@ void Wake(Status& status) { status.notify_all(); }
 #endif
 
 }  // namespace
+
+void ThrowFutureTaken(const char* call) {
+  throw Error(
+      std::string(call) +
+      " was called on a Future after its result had been taken (by Get, Then or co_await) or "
+      "the Future had been moved from");
+}
 
 // Where many threads wait, one group answers most of them. A thread that first lets the others run
 // a few times mostly finds its answer there, which saves it the sleep and the lane the waking;

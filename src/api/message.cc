@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/moved_from.h"
 #include "api/settle_calls.h"
 #include "api/store_core.h"
 #include "queue/rows.h"
@@ -23,25 +24,29 @@ internal::CallPtr<bool, queue::SettleRequest> Settle(const internal::QueueCore& 
 
 }  // namespace
 
-const std::string& Message::queue_name() const { return queue_->ref()->name; }
+const std::shared_ptr<internal::QueueCore>& Message::queue() const {
+  return internal::CheckNotMovedFrom(queue_, "a Message");
+}
+
+const std::string& Message::queue_name() const { return queue()->ref()->name; }
 
 Future<bool> Message::AckAsync() {
-  return queue_->store().Submit(Settle(*queue_, *this, Settlement::Ack()));
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::Ack()));
 }
-bool Message::Ack() { return queue_->store().Run(Settle(*queue_, *this, Settlement::Ack())); }
+bool Message::Ack() { return queue()->store().Run(Settle(*queue(), *this, Settlement::Ack())); }
 
 Future<bool> Message::ReleaseAsync(Duration delay, std::string_view error) {
-  return queue_->store().Submit(Settle(*queue_, *this, Settlement::Release(delay, error)));
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::Release(delay, error)));
 }
 bool Message::Release(Duration delay, std::string_view error) {
-  return queue_->store().Run(Settle(*queue_, *this, Settlement::Release(delay, error)));
+  return queue()->store().Run(Settle(*queue(), *this, Settlement::Release(delay, error)));
 }
 
 Future<bool> Message::ExtendLeaseAsync(Duration lease) {
-  return queue_->store().Submit(Settle(*queue_, *this, Settlement::Extend(lease)));
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::Extend(lease)));
 }
 bool Message::ExtendLease(Duration lease) {
-  auto& store = queue_->store();
+  auto& store = queue()->store();
   using Answer = std::optional<std::int64_t>;
   auto call = store.MakeCall<Answer, queue::SettleRequest>([](queue::SettleRequest& request) {
     return request.answers.front() ? request.visible_at : Answer();
@@ -53,15 +58,17 @@ bool Message::ExtendLease(Duration lease) {
 }
 
 Future<bool> Message::DeleteAsync() {
-  return queue_->store().Submit(Settle(*queue_, *this, Settlement::Delete()));
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::Delete()));
 }
-bool Message::Delete() { return queue_->store().Run(Settle(*queue_, *this, Settlement::Delete())); }
+bool Message::Delete() {
+  return queue()->store().Run(Settle(*queue(), *this, Settlement::Delete()));
+}
 
 Future<bool> Message::DeadLetterAsync(std::string_view reason) {
-  return queue_->store().Submit(Settle(*queue_, *this, Settlement::DeadLetter(reason)));
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::DeadLetter(reason)));
 }
 bool Message::DeadLetter(std::string_view reason) {
-  return queue_->store().Run(Settle(*queue_, *this, Settlement::DeadLetter(reason)));
+  return queue()->store().Run(Settle(*queue(), *this, Settlement::DeadLetter(reason)));
 }
 
 }  // namespace pgqrs

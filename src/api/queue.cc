@@ -7,6 +7,7 @@
 #include "api/arguments.h"
 #include "api/consumer_core.h"
 #include "api/dequeue_calls.h"
+#include "api/moved_from.h"
 #include "api/registration.h"
 #include "api/store_core.h"
 #include "queue/archive.h"
@@ -115,79 +116,83 @@ Future<std::int64_t> RunSteps(const internal::QueueCore& queue, Work work,
 
 }  // namespace
 
-const std::string& Queue::name() const { return core_->ref()->name; }
-std::int64_t Queue::id() const { return core_->ref()->id; }
+const std::shared_ptr<internal::QueueCore>& Queue::core() const {
+  return internal::CheckNotMovedFrom(core_, "a Queue");
+}
+
+const std::string& Queue::name() const { return core()->ref()->name; }
+std::int64_t Queue::id() const { return core()->ref()->id; }
 
 Future<std::int64_t> Queue::EnqueueAsync(const Json& payload, const EnqueueOptions& options) {
-  return core_->store().Submit(EnqueueOne(*core_, payload, options));
+  return core()->store().Submit(EnqueueOne(*core(), payload, options));
 }
 std::int64_t Queue::Enqueue(const Json& payload, const EnqueueOptions& options) {
-  return core_->store().Run(EnqueueOne(*core_, payload, options));
+  return core()->store().Run(EnqueueOne(*core(), payload, options));
 }
 
 Future<std::vector<std::int64_t>> Queue::EnqueueBatchAsync(std::span<const Json> payloads,
                                                            const EnqueueOptions& options) {
-  return core_->store().Submit(EnqueueMany(*core_, payloads, options));
+  return core()->store().Submit(EnqueueMany(*core(), payloads, options));
 }
 std::vector<std::int64_t> Queue::EnqueueBatch(std::span<const Json> payloads,
                                               const EnqueueOptions& options) {
-  return core_->store().Run(EnqueueMany(*core_, payloads, options));
+  return core()->store().Run(EnqueueMany(*core(), payloads, options));
 }
 
 Future<std::optional<Message>> Queue::DequeueAsync(std::optional<Duration> lease) {
-  return core_->store().Submit(DequeueOne(core_, core_->store().own_worker(), {.lease = lease}));
+  return core()->store().Submit(DequeueOne(core(), core()->store().own_worker(), {.lease = lease}));
 }
 std::optional<Message> Queue::Dequeue(std::optional<Duration> lease) {
-  return core_->store().Run(DequeueOne(core_, core_->store().own_worker(), {.lease = lease}));
+  return core()->store().Run(DequeueOne(core(), core()->store().own_worker(), {.lease = lease}));
 }
 
 Future<std::vector<Message>> Queue::DequeueBatchAsync(int count, std::optional<Duration> lease) {
-  return core_->store().Submit(
-      DequeueMany(core_, core_->store().own_worker(), {.count = count, .lease = lease}));
+  return core()->store().Submit(
+      DequeueMany(core(), core()->store().own_worker(), {.count = count, .lease = lease}));
 }
 std::vector<Message> Queue::DequeueBatch(int count, std::optional<Duration> lease) {
-  return core_->store().Run(
-      DequeueMany(core_, core_->store().own_worker(), {.count = count, .lease = lease}));
+  return core()->store().Run(
+      DequeueMany(core(), core()->store().own_worker(), {.count = count, .lease = lease}));
 }
 
 Future<std::optional<Message>> Queue::DequeueWaitAsync(Duration timeout,
                                                        std::optional<Duration> lease) {
-  return core_->store().Submit(
-      DequeueOne(core_, core_->store().own_worker(), {.lease = lease, .timeout = timeout}));
+  return core()->store().Submit(
+      DequeueOne(core(), core()->store().own_worker(), {.lease = lease, .timeout = timeout}));
 }
 std::optional<Message> Queue::DequeueWait(Duration timeout, std::optional<Duration> lease) {
-  return core_->store().Run(
-      DequeueOne(core_, core_->store().own_worker(), {.lease = lease, .timeout = timeout}));
+  return core()->store().Run(
+      DequeueOne(core(), core()->store().own_worker(), {.lease = lease, .timeout = timeout}));
 }
 
 Future<std::vector<Message>> Queue::DequeueBatchWaitAsync(int count, Duration timeout,
                                                           std::optional<Duration> lease) {
-  return core_->store().Submit(DequeueMany(core_, core_->store().own_worker(),
-                                           {.count = count, .lease = lease, .timeout = timeout}));
+  return core()->store().Submit(DequeueMany(core(), core()->store().own_worker(),
+                                            {.count = count, .lease = lease, .timeout = timeout}));
 }
 std::vector<Message> Queue::DequeueBatchWait(int count, Duration timeout,
                                              std::optional<Duration> lease) {
-  return core_->store().Run(DequeueMany(core_, core_->store().own_worker(),
-                                        {.count = count, .lease = lease, .timeout = timeout}));
+  return core()->store().Run(DequeueMany(core(), core()->store().own_worker(),
+                                         {.count = count, .lease = lease, .timeout = timeout}));
 }
 
 Future<Consumer> Queue::NewConsumerAsync(std::string_view name) {
-  auto worker = internal::NewWorker(*core_, name);
-  auto call = core_->store().MakeCall<Consumer, queue::JobRequest>(
-      [core = core_, worker](queue::JobRequest&) {
+  auto worker = internal::NewWorker(*core(), name);
+  auto call = core()->store().MakeCall<Consumer, queue::JobRequest>(
+      [core = core(), worker](queue::JobRequest&) {
         core->store().AddWorker(worker);
         return Consumer(std::make_shared<internal::ConsumerCore>(core, worker));
       });
-  call->step = [worker, ref = core_->ref()](driver::Connection& connection) {
+  call->step = [worker, ref = core()->ref()](driver::Connection& connection) {
     internal::WriteWorker(connection, *ref, *worker);
     return false;
   };
-  return core_->store().Submit(std::move(call));
+  return core()->store().Submit(std::move(call));
 }
 Consumer Queue::NewConsumer(std::string_view name) { return NewConsumerAsync(name).Get(); }
 
 Future<QueueMetrics> Queue::MetricsAsync() {
-  return Read(*core_, [](driver::Connection& connection, const queue::QueueRef& ref) {
+  return Read(*core(), [](driver::Connection& connection, const queue::QueueRef& ref) {
     return queue::MeasureQueue(connection, ref.id, ref.name);
   });
 }
@@ -195,7 +200,7 @@ QueueMetrics Queue::Metrics() { return MetricsAsync().Get(); }
 
 Future<std::vector<MessageInfo>> Queue::ListArchivedAsync(const Page& page) {
   internal::CheckPage(page);
-  return Read(*core_, [page](driver::Connection& connection, const queue::QueueRef& ref) {
+  return Read(*core(), [page](driver::Connection& connection, const queue::QueueRef& ref) {
     return queue::ListFinished(connection, ref.id, page);
   });
 }
@@ -205,7 +210,7 @@ std::vector<MessageInfo> Queue::ListArchived(const Page& page) {
 
 Future<std::vector<MessageInfo>> Queue::ListDeadLettersAsync(const Page& page) {
   internal::CheckPage(page);
-  return Read(*core_, [page](driver::Connection& connection, const queue::QueueRef& ref) {
+  return Read(*core(), [page](driver::Connection& connection, const queue::QueueRef& ref) {
     return queue::ListDead(connection, ref.id, page);
   });
 }
@@ -214,7 +219,7 @@ std::vector<MessageInfo> Queue::ListDeadLetters(const Page& page) {
 }
 
 Future<bool> Queue::ReplayDeadLetterAsync(std::int64_t message_id) {
-  return core_->store().Write([ref = core_->ref(), message_id](driver::Connection& connection) {
+  return core()->store().Write([ref = core()->ref(), message_id](driver::Connection& connection) {
     queue::RequireOpen(connection, *ref);
     return queue::ReplayDeadLetter(connection, ref->id, message_id);
   });
@@ -225,14 +230,14 @@ bool Queue::ReplayDeadLetter(std::int64_t message_id) {
 
 Future<std::int64_t> Queue::ReplayDeadLettersAsync() {
   using queue::DeadLetterSweep;
-  return RunSteps(*core_, DeadLetterSweep(core_->ref()->id, DeadLetterSweep::Fate::kReplay),
+  return RunSteps(*core(), DeadLetterSweep(core()->ref()->id, DeadLetterSweep::Fate::kReplay),
                   &DeadLetterSweep::count);
 }
 std::int64_t Queue::ReplayDeadLetters() { return ReplayDeadLettersAsync().Get(); }
 
 Future<std::int64_t> Queue::PurgeDeadLettersAsync() {
   using queue::DeadLetterSweep;
-  return RunSteps(*core_, DeadLetterSweep(core_->ref()->id, DeadLetterSweep::Fate::kPurge),
+  return RunSteps(*core(), DeadLetterSweep(core()->ref()->id, DeadLetterSweep::Fate::kPurge),
                   &DeadLetterSweep::count);
 }
 std::int64_t Queue::PurgeDeadLetters() { return PurgeDeadLettersAsync().Get(); }
@@ -242,7 +247,7 @@ Future<std::int64_t> Queue::ApplyRetentionAsync(const RetentionPolicy& policy) {
   if (policy.max_count && *policy.max_count < 0) {
     throw ValidationError("max_count: is negative");
   }
-  return RunSteps(*core_, queue::Retention(core_->ref()->id, policy), &queue::Retention::removed);
+  return RunSteps(*core(), queue::Retention(core()->ref()->id, policy), &queue::Retention::removed);
 }
 std::int64_t Queue::ApplyRetention(const RetentionPolicy& policy) {
   return ApplyRetentionAsync(policy).Get();

@@ -98,6 +98,7 @@ void QueueWorkerCore::RunToEnd() {
   WaitForRest();
   for (auto& thread : threads_) thread.join();
   Retire();
+  if (is_abandoned_) handler_ = nullptr;
   const std::lock_guard lock(mutex_);
   phase_ = Phase::kFinished;
   changed_.notify_all();
@@ -436,7 +437,7 @@ void QueueWorkerCore::WaitForRest() {
 
 bool QueueWorkerCore::Stop(Duration deadline) {
   CheckDuration("deadline", deadline, Duration::zero());
-  if (handling_worker == this) {
+  if (IsHandlingHere()) {
     throw Error(
         "Stop was called by a handler of the worker, for which it would wait; use RequestStop");
   }
@@ -458,9 +459,25 @@ bool QueueWorkerCore::Stop(Duration deadline) {
   return false;
 }
 
+bool QueueWorkerCore::IsHandlingHere() const { return handling_worker == this; }
+
+// The threads own this object, and end once the handlers that run have returned.
+void QueueWorkerCore::Abandon() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_abandoned_ = true;
+    if (runner_.joinable()) runner_.detach();
+  }
+  StopTaking();
+}
+
 void QueueWorkerCore::Shutdown() noexcept {
   try {
     store().CheckUsable();
+    if (IsHandlingHere()) {
+      Abandon();
+      return;
+    }
     Stop(Duration::zero());
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return phase_ != Phase::kRunning; });

@@ -33,7 +33,8 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void Start();
   void RequestStop();
   bool Stop(Duration deadline);
-  // Stops, and waits for every handler to return.
+  // Stops, and waits for every handler to return; called by one of them, it leaves the rest to the
+  // worker's threads.
   void Shutdown() noexcept;
 
   std::int64_t worker_id() const;
@@ -54,6 +55,8 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   };
 
   void CheckNew() const;
+  bool IsHandlingHere() const;
+  void Abandon();
   void RunToEnd();
   void Register();
   void RunHandlers();
@@ -83,7 +86,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void Log(LogLevel level, std::string_view message, std::string_view why) const;
 
   const std::shared_ptr<QueueCore> queue_;
-  QueueWorker::Handler handler_;  // Until Shutdown.
+  QueueWorker::Handler handler_;  // Until Shutdown, or the end of the run after it.
   const WorkerOptions options_;
   const Duration lease_;
   const std::size_t capacity_;  // Messages in the line and in handlers.
@@ -92,6 +95,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   std::condition_variable changed_;
   Phase phase_ = Phase::kNew;
   bool stopping_ = false;
+  bool is_abandoned_ = false;  // Nobody owns the worker but its threads.
   bool is_feeding_ = false;
   bool is_extending_ = false;
   std::size_t running_ = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/arguments.h"
+#include "api/moved_from.h"
 #include "api/settle_calls.h"
 #include "api/store_core.h"
 #include "queue/browse.h"
@@ -48,9 +49,9 @@ PgqrsStore::PgqrsStore(std::shared_ptr<internal::StoreHandle> handle)
     : handle_(std::move(handle)) {}
 
 StoreCore& PgqrsStore::core() const {
-  if (!handle_) throw Error("the store was moved from");
-  handle_->core().CheckUsable();
-  return handle_->core();
+  auto& core = internal::CheckNotMovedFrom(handle_, "a PgqrsStore")->core();
+  core.CheckUsable();
+  return core;
 }
 
 PgqrsStore PgqrsStore::Connect(std::string_view dsn) { return Connect(Config(std::string(dsn))); }

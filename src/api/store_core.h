@@ -22,6 +22,7 @@
 #include "api/rate_limit.h"
 #include "driver/driver.h"
 #include "engine/engine.h"
+#include "engine/public_error.h"
 #include "queue/request.h"
 
 namespace pgqrs::internal {
@@ -48,7 +49,7 @@ class Call final : public RequestT {
         }
         return;
       } catch (...) {
-        this->error = std::current_exception();
+        this->error = engine::MakePublicError(std::current_exception());
       }
     }
     state_->Fail(std::exchange(this->error, nullptr));
@@ -201,7 +202,7 @@ struct MessageAccess {
   static std::vector<Message> MakeAll(const std::shared_ptr<QueueCore>& queue,
                                       std::vector<queue::TakenMessage>& taken);
   static queue::SettleRequest::Target Target(const Message& message) {
-    return {message.id_, message.lease_token_, message.queue_->ref()->id};
+    return {message.id_, message.lease_token_, message.queue().ref()->id};
   }
 };
 

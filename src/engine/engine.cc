@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "engine/public_error.h"
+
 namespace pgqrs::engine {
 namespace {
 
@@ -42,13 +44,41 @@ std::vector<RequestPtr> Single(RequestPtr request) {
   return requests;
 }
 
+// Moves the requests that match out of `group`.
+template <typename Matches>
+std::vector<RequestPtr> TakeOut(std::vector<RequestPtr>& group, Matches matches) {
+  const auto first = std::stable_partition(group.begin(), group.end(),
+                                           [&](const auto& request) { return !matches(*request); });
+  std::vector<RequestPtr> taken(std::make_move_iterator(first),
+                                std::make_move_iterator(group.end()));
+  group.erase(first, group.end());
+  return taken;
+}
+
 std::size_t ReaderThreads(const Config& config) {
   // Beside the reader threads there are the lane's connection and the listener's.
   return static_cast<std::size_t>(std::max(1, config.max_connections - 2));
 }
 
-bool IsWorthRunningAlone(const driver::Failure& failure) {
-  return failure.fault() == driver::Fault::kStatement;
+bool GoesOn(const Request& request) {
+  return request.kind == Request::Kind::kDequeue &&
+         static_cast<const DequeueRequest&>(request).goes_on;
+}
+
+// A dequeue that has messages from an earlier group is answered with these, so that nobody holds
+// messages without knowing.
+void Fail(Request& request, const std::exception_ptr& error) {
+  if (request.kind == Request::Kind::kDequeue) {
+    auto& dequeue = static_cast<DequeueRequest&>(request);
+    dequeue.taken.resize(dequeue.kept);
+    dequeue.goes_on = false;
+    if (dequeue.kept > 0) return;
+  }
+  request.error = error;
+}
+
+void Fail(std::span<Request* const> requests, const std::exception_ptr& error) {
+  for (auto* request : requests) Fail(*request, error);
 }
 
 }  // namespace
@@ -97,7 +127,7 @@ void Engine::SubmitNow(std::vector<RequestPtr> requests) {
   pending_ += requests.size();
   if (intake_.PushNow(requests)) return;
   for (auto& request : requests) {
-    request->error = std::make_exception_ptr(Error("the store is closed"));
+    Fail(*request, std::make_exception_ptr(Error("the store is closed")));
   }
   Finish(std::move(requests));
 }
@@ -155,7 +185,7 @@ void Engine::WakeForOthers() {
         WakeQueueAt(queue_id, *visible_at);
       }
     }
-  } catch (const driver::Failure&) {
+  } catch (...) {
     WakeAll();
   }
 }
@@ -175,75 +205,71 @@ void Engine::RunGroup(std::vector<RequestPtr> group) {
   Finish(std::move(group));
 }
 
-// Runs the requests as one transaction. Where that fails by something in the data they are run one
-// by one, so that only the guilty fails.
+// Runs the requests as one transaction. Where one of them makes it fail they are run one by one, so
+// that only the guilty fails. Where the database does, or nobody knows whether the commit happened,
+// all of them fail.
 void Engine::TryGroup(std::span<Request* const> requests) {
+  queue::Group group(*writer_, session_, requests);
+  bool is_committing = false;
   try {
-    RunTransaction(requests);
-  } catch (const driver::Failure& failure) {
-    if (requests.size() > 1 && IsWorthRunningAlone(failure)) {
-      stats_.Update([](EngineMetrics& metrics) { ++metrics.retried_groups; });
-      const std::array fields = {LogField{"requests", std::to_string(requests.size())},
-                                 LogField{"error", failure.what()}};
-      Log(LogLevel::kWarning, "a group failed; its requests are run one by one", fields);
-      for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
-      // A dequeue among them that is about to wait may have looked before an enqueue behind it.
-      must_look_again_ = true;
+    writer_->Begin();
+    group.Run();
+    is_committing = true;
+    writer_->Commit();
+  } catch (...) {
+    const auto error = std::current_exception();
+    const auto fault = FaultOf(error);
+    writer_->Rollback();
+    if (fault == driver::Fault::kUnknown || (is_committing && !fault)) {
+      group.MayHaveCommitted();
+      Fail(requests, PublicError(AsCommitFailure(error)));
       return;
     }
-    const auto error = PublicError(std::current_exception());
-    for (auto* request : requests) request->error = error;
-  } catch (...) {
-    for (auto* request : requests) request->error = std::current_exception();
+    group.RolledBack();
+    if (requests.size() > 1 && (!fault || fault == driver::Fault::kStatement)) {
+      RunOneByOne(requests, error);
+    } else {
+      Fail(requests, PublicError(error));
+    }
+    return;
   }
+  AfterCommit(group);
 }
 
-void Engine::RunTransaction(std::span<Request* const> requests) {
-  queue::Group group(*writer_, session_, requests);
-  writer_->Begin();
-  try {
-    group.Run();
-    writer_->Commit();
-  } catch (const driver::Failure& failure) {
-    writer_->Rollback();
-    if (failure.fault() == driver::Fault::kUnknown) {
-      group.MayHaveCommitted();
-    } else {
-      group.RolledBack();
-    }
-    throw;
-  } catch (...) {
-    writer_->Rollback();
-    group.RolledBack();
-    throw;
-  }
-  // It is done. Whatever fails from here on must not look as if it were not.
+void Engine::RunOneByOne(std::span<Request* const> requests, const std::exception_ptr& why) {
+  stats_.Update([](EngineMetrics& metrics) { ++metrics.retried_groups; });
+  LogError(LogLevel::kWarning, "a group failed; its requests are run one by one", why);
+  for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
+  // A dequeue among them that is about to wait may have looked before an enqueue behind it.
+  must_look_again_ = true;
+}
+
+// It is done. Whatever fails from here on must not look as if it were not.
+void Engine::AfterCommit(queue::Group& group) {
   try {
     group.Committed();
     for (const auto& entry : group.became_visible()) {
       WakeQueueAt(entry.queue_id, entry.visible_at);
     }
-  } catch (const std::exception& error) {
-    const std::array fields = {LogField{"error", error.what()}};
-    Log(LogLevel::kError, "waiting consumers could not be woken", fields);
+  } catch (...) {
+    LogError(LogLevel::kError, "waiting consumers could not be woken", std::current_exception());
   }
 }
 
 void Engine::RunJob(RequestPtr request) {
   auto& job = static_cast<JobRequest&>(*request);
   bool again = false;
+  bool is_committing = false;
   try {
     writer_->Begin();
-    try {
-      again = job.step(*writer_);
-      writer_->Commit();
-    } catch (...) {
-      writer_->Rollback();
-      throw;
-    }
+    again = job.step(*writer_);
+    is_committing = true;
+    writer_->Commit();
   } catch (...) {
+    const auto error = std::current_exception();
+    writer_->Rollback();
     again = false;
-    job.error = PublicError(std::current_exception());
+    job.error = PublicError(is_committing ? AsCommitFailure(error) : error);
   }
   if (again) {
     auto requests = Single(std::move(request));
@@ -258,15 +284,14 @@ void Engine::RunJob(RequestPtr request) {
   if (may_free_messages) WakeAll();
 }
 
-// Answers the requests, except those that wait for a message.
+// Answers the requests, except those that are not done yet and those that wait for a message.
 void Engine::Finish(std::vector<RequestPtr> group) {
   pending_ -= group.size();
-  const auto waits = std::stable_partition(
-      group.begin(), group.end(), [this](const auto& request) { return !MustWait(*request); });
-  std::vector<RequestPtr> waiting(std::make_move_iterator(waits),
-                                  std::make_move_iterator(group.end()));
-  group.erase(waits, group.end());
+  auto unfinished =
+      TakeOut(group, [](const auto& request) { return !request.error && GoesOn(request); });
+  auto waiting = TakeOut(group, [this](const auto& request) { return MustWait(request); });
   Answer(std::move(group));
+  if (!unfinished.empty()) SubmitNow(std::move(unfinished));
   for (auto& request : waiting) Park(std::move(request));
 }
 
@@ -337,11 +362,22 @@ void Engine::WakeQueue(std::int64_t queue_id) {
   if (!woken.empty()) SubmitNow(std::move(woken));
 }
 
+// The clock may be the user's. Where it throws, what was committed is answered all the same.
+std::optional<TimePoint> Engine::TryNow() {
+  try {
+    return database_->ApproximateNow();
+  } catch (...) {
+    LogError(LogLevel::kError, "the clock threw an exception", std::current_exception());
+    return std::nullopt;
+  }
+}
+
 void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
   if (waiters_.size() == 0) return;
+  const auto now = TryNow();
+  if (!now) return;  // The fallback poll finds it.
   // A visible time may lie further ahead than the timer can count.
-  const auto delay =
-      std::min(Duration(visible_at) - database_->ApproximateNow().time_since_epoch(), kMaxDuration);
+  const auto delay = std::min(Duration(visible_at) - now->time_since_epoch(), kMaxDuration);
   if (delay <= Duration::zero()) {
     WakeQueue(queue_id);
     return;
@@ -382,9 +418,9 @@ void Engine::UpdateListener() {
 void Engine::StartListening() {
   try {
     listener_ = database_->Listen([this] { intake_.Poke(); });
-  } catch (const std::exception& error) {
-    const std::array fields = {LogField{"error", error.what()}};
-    Log(LogLevel::kWarning, "the changes of other processes cannot be watched for now", fields);
+  } catch (...) {
+    LogError(LogLevel::kWarning, "the changes of other processes cannot be watched for now",
+             std::current_exception());
   }
 }
 
@@ -436,37 +472,24 @@ void Engine::Log(LogLevel level, std::string_view message, std::span<const LogFi
   }
 }
 
-// Errors of the driver become errors of the public interface here and nowhere else.
-std::exception_ptr Engine::PublicError(const std::exception_ptr& error) const {
+void Engine::LogError(LogLevel level, std::string_view message,
+                      const std::exception_ptr& error) const noexcept {
   try {
-    std::rethrow_exception(error);
-  } catch (const driver::Failure& failure) {
-    const std::string what = failure.what();
-    const std::array fields = {LogField{"error", what}};
-    Log(LogLevel::kError, "the database reported an error", fields);
-    switch (failure.fault()) {
-      case driver::Fault::kBusy:
-        return std::make_exception_ptr(
-            PgqrsConnectionError("the database did not become free in time: " + what));
-      case driver::Fault::kConflict:
-        return std::make_exception_ptr(
-            PgqrsConnectionError("other transactions kept standing in the way: " + what));
-      case driver::Fault::kLost:
-        return std::make_exception_ptr(
-            PgqrsConnectionError("the connection to the database was lost: " + what));
-      case driver::Fault::kUnknown:
-        return std::make_exception_ptr(InternalError(
-            what +
-            "; the outcome is unknown: the change is there or not there as a whole, which "
-            "FindMessage or pgqrs_messages tells once the database can be opened"));
-      case driver::Fault::kStorage:
-      case driver::Fault::kStatement:
-        break;
-    }
-    return std::make_exception_ptr(InternalError(what));
+    const std::array fields = {LogField{"error", TextOf(error)}};
+    Log(level, message, fields);
   } catch (...) {
-    return error;
+    return;  // There is no memory for the text.
   }
+}
+
+std::exception_ptr Engine::PublicError(const std::exception_ptr& error) const noexcept {
+  auto public_error = MakePublicError(error);
+  if (public_error != error) {
+    LogError(LogLevel::kError,
+             FaultOf(error) ? "the database reported an error" : "a call met an unforeseen error",
+             error);
+  }
+  return public_error;
 }
 
 }  // namespace pgqrs::engine

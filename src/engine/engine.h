@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <thread>
@@ -68,8 +69,8 @@ class Engine {
   // of a callback which calls this.
   void Close();
 
-  // Makes an error of the driver one of the public interface; others stay as they are.
-  std::exception_ptr PublicError(const std::exception_ptr& error) const;
+  // Makes any exception an error of the public interface, and logs what was none before.
+  std::exception_ptr PublicError(const std::exception_ptr& error) const noexcept;
 
   // Whether this thread is just completing requests, of whatever engine: it must not wait for one.
   static bool IsCompleting();
@@ -84,7 +85,8 @@ class Engine {
   void WakeForOthers();
   void RunGroup(std::vector<RequestPtr> group);
   void TryGroup(std::span<queue::Request* const> requests);
-  void RunTransaction(std::span<queue::Request* const> requests);
+  void RunOneByOne(std::span<queue::Request* const> requests, const std::exception_ptr& why);
+  void AfterCommit(queue::Group& group);
   void RunJob(RequestPtr request);
   void Finish(std::vector<RequestPtr> group);
   void Answer(std::vector<RequestPtr> requests);
@@ -94,11 +96,14 @@ class Engine {
   void Expire();
   void CloseThreads();
   void WakeQueue(std::int64_t queue_id);
+  std::optional<TimePoint> TryNow();
   void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
   void WakeAll();
   void KeepPolling();
   void UpdateListener();
   void StartListening();
+  void LogError(LogLevel level, std::string_view message,
+                const std::exception_ptr& error) const noexcept;
 
   const Config config_;
   std::unique_ptr<driver::Database> database_;

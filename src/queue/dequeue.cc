@@ -26,12 +26,18 @@ bool InOneRun(const Slice& a, const Slice& b) {
   return a.state.visible_at == b.state.visible_at && a.batch_id() == b.batch_id();
 }
 
+// How many messages the request still wants.
+int Missing(const DequeueRequest& request) {
+  return request.count - static_cast<int>(request.taken.size());
+}
+
 }  // namespace
 
 void DequeueStep::Run(const std::vector<DequeueRequest*>& requests) {
   std::vector<DequeueRequest*> left;
   for (auto* request : requests) {
-    request->taken.clear();
+    request->taken.resize(request->kept);
+    request->goes_on = false;
     request->next_visible.reset();
     if (request->worker->is_retired) continue;
     if (group_.CheckQueue(*request, *request->queue)) left.push_back(request);
@@ -53,15 +59,17 @@ void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
                .worker_id = group_.WorkerId(*first.worker),
                .lease_end = group_.now_ + first.lease.count(),
                .taken = {}};
-  for (const auto* request : requests) deal.wanted += request->count;
+  for (const auto* request : requests) deal.wanted += Missing(*request);
   deal.taken.reserve(static_cast<std::size_t>(std::min(deal.wanted, kMaxReserved)));
   Take(deal);
 
   auto next = deal.taken.begin();
   for (auto* request : requests) {
-    const auto n = std::min<std::ptrdiff_t>(request->count, deal.taken.end() - next);
-    request->taken.assign(std::make_move_iterator(next), std::make_move_iterator(next + n));
+    const auto n = std::min<std::ptrdiff_t>(Missing(*request), deal.taken.end() - next);
+    request->taken.insert(request->taken.end(), std::make_move_iterator(next),
+                          std::make_move_iterator(next + n));
     next += n;
+    request->goes_on = deal.is_cut && Missing(*request) > 0;
   }
   TellWhenNext(deal.queue_id, requests);
 }
@@ -69,7 +77,7 @@ void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
 void DequeueStep::TellWhenNext(std::int64_t queue_id,
                                const std::vector<DequeueRequest*>& requests) {
   const auto waits = [](const auto* request) {
-    return request->taken.empty() && request->wait_until.has_value();
+    return request->taken.empty() && request->wait_until.has_value() && !request->goes_on;
   };
   if (std::none_of(requests.begin(), requests.end(), waits)) return;
   auto next_visible = NextVisible(group_.connection_, queue_id);
@@ -82,7 +90,7 @@ void DequeueStep::TellWhenNext(std::int64_t queue_id,
 }
 
 void DequeueStep::Take(Deal& deal) {
-  for (int priority = 0; priority < kPriorities && deal.wanted > 0; ++priority) {
+  for (int priority = 0; priority < kPriorities && !deal.is_cut; ++priority) {
     while (deal.wanted > 0 && TakeSome(deal, priority)) {
     }
   }
@@ -96,13 +104,16 @@ bool DequeueStep::TakeSome(Deal& deal, int priority) {
     const auto end = std::find_if_not(begin, found.end(), [&](const Found& other) {
       return InOneRun(begin->slice, other.slice);
     });
+    may_move_ -= std::count_if(begin, end, [&](const Found& each) { return IsExhausted(each); });
+    deal.is_cut = may_move_ < 0;
+    if (deal.is_cut) break;
     TakeRun(deal, begin, end);
     begin = end;
   }
   for (const auto& [batch_id, slices] : touched_) {
     WriteChanges(group_.connection_, deal.queue_id, slices);
   }
-  return true;
+  return !deal.is_cut;
 }
 
 std::vector<DequeueStep::Found> DequeueStep::Find(const Deal& deal, int priority) {
@@ -115,8 +126,8 @@ std::vector<DequeueStep::Found> DequeueStep::Find(const Deal& deal, int priority
       [&](const driver::Row& row) {
         auto slice = ReadSlice(row);
         if (messages >= deal.wanted && !InOneRun(found.back().slice, slice)) return false;
-        if (slice.state.read_count < group_.session_.max_read_ct) messages += Count(slice.mask);
         found.push_back({std::move(slice), row.Int(11), row.Int(12), std::string(row.Text(13))});
+        if (!IsExhausted(found.back())) messages += Count(found.back().slice.mask);
         return true;
       });
   if (std::ssize(found) == limit) {
@@ -133,7 +144,7 @@ void DequeueStep::TakeRun(Deal& deal, std::vector<Found>::const_iterator begin,
                           std::vector<Found>::const_iterator end) {
   Mask available = 0;
   for (auto it = begin; it != end; ++it) {
-    if (it->slice.state.read_count >= group_.session_.max_read_ct) {
+    if (IsExhausted(*it)) {
       MoveToDeadLetters(*it);
     } else {
       available |= it->slice.mask;
@@ -164,25 +175,29 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
   Touched(found.slice).SetState(part, state);
 
   SplitPayloads(found.payloads, elements_);
-  if (static_cast<std::size_t>(HighestPosition(part)) >= elements_.size()) {
-    throw driver::Failure(driver::Fault::kStatement,
-                          "batch " + std::to_string(found.slice.batch_id()) +
-                              " is damaged: it has fewer payloads than messages");
-  }
   ForEachPosition(part, [&](int position) {
-    deal.taken.push_back(
-        {.id = MessageId(found.slice.batch_id(), position),
-         .lease_token = deal.lease_token,
-         .worker_id = deal.worker_id,
-         .producer_worker_id = found.producer,
-         .read_count = state.read_count,
-         .priority = state.priority,
-         .enqueued_at = found.enqueued_at,
-         .visible_at = found.slice.state.visible_at,
-         .dequeued_at = group_.now_,
-         .lease_end = deal.lease_end,
-         .payload = std::string(elements_.at(static_cast<std::size_t>(position)))});
+    const auto index = static_cast<std::size_t>(position);
+    if (index >= elements_.size() || elements_[index].empty()) {
+      throw driver::Failure(driver::Fault::kStatement,
+                            "batch " + std::to_string(found.slice.batch_id()) +
+                                " is damaged: it has fewer payloads than messages");
+    }
+    deal.taken.push_back({.id = MessageId(found.slice.batch_id(), position),
+                          .lease_token = deal.lease_token,
+                          .worker_id = deal.worker_id,
+                          .producer_worker_id = found.producer,
+                          .read_count = state.read_count,
+                          .priority = state.priority,
+                          .enqueued_at = found.enqueued_at,
+                          .visible_at = found.slice.state.visible_at,
+                          .dequeued_at = group_.now_,
+                          .lease_end = deal.lease_end,
+                          .payload = std::string(elements_[index])});
   });
+}
+
+bool DequeueStep::IsExhausted(const Found& found) const {
+  return found.slice.state.read_count >= group_.session_.max_read_ct;
 }
 
 void DequeueStep::MoveToDeadLetters(const Found& found) {

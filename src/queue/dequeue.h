@@ -1,6 +1,7 @@
 #ifndef PGQRS_QUEUE_DEQUEUE_H_
 #define PGQRS_QUEUE_DEQUEUE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -14,6 +15,9 @@ namespace pgqrs::queue {
 
 // Hands out messages to all requests of a group. Requests of one worker on one queue with one lease
 // become one dequeue, whose messages are dealt out.
+//
+// What was read too often it moves to the dead letters on its way, up to a limit. Behind that it
+// takes nothing, so as not to break the order: requests that want more go on in the next group.
 class DequeueStep {
  public:
   explicit DequeueStep(Group& group) : group_(group) {}
@@ -35,6 +39,7 @@ class DequeueStep {
     std::int64_t lease_end = 0;
     std::int64_t lease_token = 0;
     int wanted = 0;
+    bool is_cut = false;  // There may be more than this group has looked at.
     std::vector<TakenMessage> taken;
   };
 
@@ -48,10 +53,16 @@ class DequeueStep {
   void TakeRun(Deal& deal, std::vector<Found>::const_iterator begin,
                std::vector<Found>::const_iterator end);
   void TakePart(Deal& deal, const Found& found, Mask part);
+  bool IsExhausted(const Found& found) const;
   void MoveToDeadLetters(const Found& found);
   BatchSlices& Touched(const Slice& slice);
 
+  // How many slices of exhausted messages one group moves. A run has fewer, so that each group that
+  // begins afresh gets on.
+  static constexpr std::ptrdiff_t kMaxMoved = 1000;
+
   Group& group_;
+  std::ptrdiff_t may_move_ = kMaxMoved;
   std::map<std::int64_t, BatchSlices> touched_;  // By batch.
   std::vector<std::string_view> elements_;
 };

@@ -82,6 +82,9 @@ void Group::Run() {
 
 void Group::Committed() {
   CountTaken();
+  for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
+    dequeue->kept = dequeue->taken.size();
+  }
   for (const auto& [worker_id, n] : settled_) {
     const auto holder = session_.holders.find(worker_id);
     if (holder == session_.holders.end()) continue;
@@ -110,8 +113,8 @@ void Group::MayHaveCommitted() {
 
 void Group::CountTaken() {
   for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
-    if (dequeue->taken.empty()) continue;
-    dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size());
+    if (dequeue->taken.size() == dequeue->kept) continue;
+    dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size() - dequeue->kept);
     session_.holders[dequeue->worker->id] = dequeue->worker;
   }
   if (session_.holders.size() < session_.sweep_holders_at) return;

@@ -108,6 +108,10 @@ struct DequeueRequest : Request {
   std::optional<std::chrono::steady_clock::time_point> wait_until;
 
   std::vector<TakenMessage> taken;  // The answer.
+  std::size_t kept = 0;             // How many of these are from groups that were committed.
+
+  // Its group had its share of work before all was found that is there: the engine runs it again.
+  bool goes_on = false;
 
   // Where `taken` is empty: when the queue's next message becomes visible, if it has any.
   std::optional<std::int64_t> next_visible;

@@ -39,6 +39,17 @@ bool IsStaleWorker(const WorkerInfo& worker, TimePoint oldest) {
   return worker.status != WorkerStatus::kStopped && worker.heartbeat_at < oldest;
 }
 
+// Whether it ended longer ago than that; its last heartbeat is the moment when it stopped.
+bool IsLongStopped(const WorkerInfo& worker, TimePoint oldest) {
+  return worker.status == WorkerStatus::kStopped && worker.heartbeat_at < oldest;
+}
+
+// Adds what is not visible yet, all that is under a valid lease among it, of every queue.
+void AddEveryQueue(driver::Connection& connection, SliceWalk& walk) {
+  const auto now = ToMicros(connection.Now());
+  for (const auto& queue : ListQueues(connection)) walk.Add(queue.id, now);
+}
+
 void StoreStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status) {
   connection.Run(Statement::kSetWorkerStatus,
                  {worker_id, static_cast<std::int64_t>(status), ToMicros(connection.Now())});
@@ -91,14 +102,13 @@ void SetWorkerStatus(driver::Connection& connection, std::int64_t worker_id, Wor
 }
 
 void WorkerRelease::Begin(driver::Connection& connection) {
-  // What is visible already, because its lease ran out, need not be given back.
-  const auto now = ToMicros(connection.Now());
   if (!worker_queue_) worker_queue_ = GetWorker(connection, worker_id_).queue_id;
   walk_.emplace();
+  // What is visible already, because its lease ran out, need not be given back.
   if (const auto& only = *worker_queue_) {
-    walk_->Add(*only, now);
+    walk_->Add(*only, ToMicros(connection.Now()));
   } else {
-    for (const auto& queue : ListQueues(connection)) walk_->Add(queue.id, now);
+    AddEveryQueue(connection, *walk_);
   }
 }
 
@@ -125,11 +135,45 @@ bool WorkerRetirement::Step(driver::Connection& connection) {
   return false;
 }
 
+bool StoppedWorkerRemoval::Step(driver::Connection& connection) {
+  if (!walk_) return Begin(connection);
+  if (has_walked_) return RemoveSome(connection);
+  has_walked_ = !walk_->Step(connection, [&](const Slice& slice) {
+    if (slice.state.lease_token && slice.state.worker_id) ids_.erase(*slice.state.worker_id);
+  });
+  return !ids_.empty();
+}
+
+bool StoppedWorkerRemoval::Begin(driver::Connection& connection) {
+  const auto oldest = connection.Now() - timeout_;
+  for (const auto& worker : ListWorkers(connection)) {
+    if (IsLongStopped(worker, oldest)) ids_.insert(worker.id);
+  }
+  walk_.emplace();
+  if (!ids_.empty()) AddEveryQueue(connection, *walk_);
+  return !ids_.empty();
+}
+
+bool StoppedWorkerRemoval::RemoveSome(driver::Connection& connection) {
+  constexpr int kStep = 500;
+  const auto oldest = ToMicros(connection.Now() - timeout_);
+  for (int i = 0; i < kStep && !ids_.empty(); ++i) {
+    connection.Run(Statement::kDeleteStoppedWorker, {*ids_.begin(), oldest});
+    ids_.erase(ids_.begin());
+  }
+  return !ids_.empty();
+}
+
 bool StaleWorkerPurge::Step(driver::Connection& connection) {
+  return PurgeStale(connection) || stopped_.Step(connection);
+}
+
+bool StaleWorkerPurge::PurgeStale(driver::Connection& connection) {
   if (!std::exchange(is_listed_, true)) {
     for (const auto& worker : StaleWorkers(connection, timeout_)) ids_.push_back(worker.id);
     return !ids_.empty();
   }
+  if (ids_.empty()) return false;
   if (!release_) {
     // It may have come back to life meanwhile, or was purged by another.
     if (!IsStale(connection, ids_.back())) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -67,15 +68,37 @@ class WorkerRetirement {
   std::optional<WorkerRelease> release_;
 };
 
-// Releases what stale workers hold and removes their rows, some at a time.
+// Removes the rows of workers that stopped longer ago than `timeout` and hold nothing, some at a
+// time. One walk finds who holds something, for all of them.
+class StoppedWorkerRemoval {
+ public:
+  explicit StoppedWorkerRemoval(Duration timeout) : timeout_(timeout) {}
+
+  // Answers whether there is more to do.
+  bool Step(driver::Connection& connection);
+
+ private:
+  bool Begin(driver::Connection& connection);
+  bool RemoveSome(driver::Connection& connection);
+
+  Duration timeout_;
+  std::set<std::int64_t> ids_;
+  std::optional<SliceWalk> walk_;
+  bool has_walked_ = false;
+};
+
+// Releases what stale workers hold and removes their rows, and then those of stopped workers, some
+// at a time.
 class StaleWorkerPurge {
  public:
-  explicit StaleWorkerPurge(Duration timeout) : timeout_(timeout) {}
+  explicit StaleWorkerPurge(Duration timeout) : timeout_(timeout), stopped_(timeout) {}
 
   bool Step(driver::Connection& connection);
   std::int64_t purged() const { return purged_; }
 
  private:
+  // The same, of the stale workers alone.
+  bool PurgeStale(driver::Connection& connection);
   bool IsStale(driver::Connection& connection, std::int64_t worker_id) const;
 
   Duration timeout_;
@@ -83,6 +106,7 @@ class StaleWorkerPurge {
   std::vector<std::int64_t> ids_;
   std::optional<WorkerRelease> release_;  // Of the last of them.
   std::int64_t purged_ = 0;
+  StoppedWorkerRemoval stopped_;
 };
 
 }  // namespace pgqrs::queue

@@ -72,6 +72,7 @@ namespace pgqrs::sql {
   V(Heartbeat,               "iz",           "")                    \
   V(LiveWorkersOfQueue,      "iz",           "i")                   \
   V(DeleteWorker,            "i",            "")                    \
+  V(DeleteStoppedWorker,     "iz",           "")                    \
   V(DeleteWorkersOfQueue,    "i",            "")
 // clang-format on
 

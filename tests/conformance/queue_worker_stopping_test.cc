@@ -1,6 +1,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -210,6 +211,40 @@ TEST_P(QueueWorkerStopping, AHandlerCannotWaitForItsOwnEnd) {
   worker->Run();
   EXPECT_TRUE(refused);
   EXPECT_EQ(StateOf(store, id), MessageState::kArchived);
+}
+
+TEST_P(QueueWorkerStopping, AHandlerMayDestroyItsWorker) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  for (const bool runs_here : {false, true}) {
+    const auto ids = Enqueue(queue, 3);
+    std::atomic<int> handled = 0;
+    auto held_by_handler = std::make_shared<int>();
+    const std::weak_ptr<int> is_held = held_by_handler;
+    std::unique_ptr<QueueWorker> worker;
+    worker = std::make_unique<QueueWorker>(
+        queue,
+        [&, held_by_handler](Message&) {
+          ++handled;
+          worker.reset();
+        },
+        WorkerOptions{.concurrency = 1, .prefetch = 2});
+    held_by_handler.reset();
+    if (runs_here) {
+      worker->Run();
+    } else {
+      worker->Start();
+    }
+    EXPECT_TRUE(Eventually([&] { return is_held.expired(); })) << "the handler is let go of";
+    EXPECT_EQ(handled, 1);
+    EXPECT_EQ(StateOf(store, ids[0]), MessageState::kArchived) << "its message is settled as usual";
+    EXPECT_EQ(store.FindMessage(ids[1])->read_count, 0) << "the others come back unread";
+    EXPECT_EQ(queue.Metrics().waiting, 2);
+    EXPECT_EQ(store.PurgeQueue("jobs"), 2);
+    for (const auto& row : store.Admin().Workers()) {
+      EXPECT_TRUE(row.id == store.worker_id() || row.status == WorkerStatus::kStopped);
+    }
+  }
 }
 
 TEST_P(QueueWorkerStopping, AWorkerThatStartsWhileTheStoreClosesEnds) {

@@ -143,16 +143,6 @@ TEST_P(Store, CallsWorkFromManyThreadsAtOnce) {
   store.Admin().Verify();
 }
 
-TEST_P(Store, AStoreThatWasMovedFromThrows) {
-  auto store = Open();
-  const auto moved = std::move(store);
-  // NOLINTNEXTLINE(bugprone-use-after-move): what is tested.
-  EXPECT_THAT(MessageOf<Error>([&] { store.Queue("jobs"); }), HasSubstr("moved from"));
-  EXPECT_THROW(store.FindMessage(1), Error);
-  EXPECT_THROW(store.Admin(), Error);
-  EXPECT_THROW(store.EngineMetrics(), Error);
-}
-
 TEST_P(Store, AConfigurationWithoutMeaningIsRefusedAndNamed) {
   const auto refusal = [&](auto change) {
     Config changed = config();

@@ -152,7 +152,51 @@ TEST_P(Workers, AStoppedWorkerIsNotStale) {
   Advance(hours(1));
   EXPECT_THAT(store.Admin().StaleWorkers(seconds(1)), IsEmpty());
   EXPECT_EQ(store.Admin().PurgeStaleWorkers(seconds(1)), 0);
-  EXPECT_EQ(store.Admin().Workers().size(), 1U);
+}
+
+TEST_P(Workers, PurgingStaleWorkersRemovesTheRowsOfThoseThatStoppedLongAgo) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto admin = store.Admin();
+  const std::vector<Json> payloads(3, "x");
+  queue.EnqueueBatch(payloads);
+  auto old = queue.NewConsumer("old");
+  const auto old_id = old.worker_id();
+  auto finished = old.Dequeue();
+  ASSERT_TRUE(finished && finished->Ack());
+  old.Close();
+  // Stopped by its own word, with a message under lease.
+  auto holds = queue.NewConsumer("holds");
+  auto held = holds.Dequeue(hours(10));
+  for (const auto status : PathTo(WorkerStatus::kStopped)) holds.SetStatus(status);
+  Advance(minutes(1));
+  queue.NewConsumer("fresh").Close();
+  EXPECT_EQ(admin.PurgeStaleWorkers(minutes(1)), 0);
+  EXPECT_EQ(admin.Workers().size(), 4U) << "exactly as old is not older";
+
+  Advance(seconds(1));
+  EXPECT_EQ(admin.PurgeStaleWorkers(minutes(1)), 1) << "the store's own alone was stale";
+  std::vector<std::string> left;
+  for (const auto& worker : admin.Workers()) left.push_back(worker.name);
+  EXPECT_THAT(left, ElementsAre("holds", "fresh"));
+  EXPECT_EQ(store.FindMessage(finished->id())->worker_id, old_id) << "the archive still tells";
+  EXPECT_GT(queue.NewConsumer().worker_id(), old_id) << "whose id nobody else gets";
+
+  ASSERT_TRUE(held && held->Ack());
+  EXPECT_EQ(admin.PurgeStaleWorkers(minutes(1)), 0);
+  EXPECT_THROW(admin.Worker(holds.worker_id()), WorkerNotFoundError);
+}
+
+TEST_P(Workers, ManyStoppedWorkersAreRemovedStepByStep) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  std::vector<Future<void>> closed;
+  closed.reserve(1200);
+  for (int i = 0; i < 1200; ++i) closed.push_back(queue.NewConsumer().CloseAsync());
+  for (auto& future : closed) future.Get();
+  Advance(seconds(2));
+  EXPECT_EQ(store.Admin().PurgeStaleWorkers(seconds(1)), 0);
+  EXPECT_THAT(store.Admin().Workers(), IsEmpty());
 }
 
 TEST_P(Workers, PurgingStaleWorkersReleasesWhatTheyHoldAndKeepsTheirReads) {

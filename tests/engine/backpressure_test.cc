@@ -97,6 +97,36 @@ TEST_F(BackPressure, ACallbackMayWaitForRoom) {
   EXPECT_EQ(queue.Metrics().waiting, 100);
 }
 
+TEST_F(BackPressure, CallersOfReadsWaitWhileTooManyReadsWait) {
+  config().max_connections = 3;  // Of these one reads.
+  config().max_pending_requests = 5;
+  auto queue = Open();
+  std::promise<void> go_on;
+  std::promise<void> is_held;
+  core().engine().Read([&](driver::Connection*, const std::exception_ptr&) {
+    is_held.set_value();
+    go_on.get_future().wait();
+  });
+  is_held.get_future().wait();
+  constexpr int kReads = 30;
+  std::atomic<int> taken = 0;
+  std::vector<Future<QueueMetrics>> reads;
+  std::thread caller([&] {
+    reads.reserve(kReads);
+    for (int i = 0; i < kReads; ++i) {
+      reads.push_back(queue.MetricsAsync());
+      ++taken;
+    }
+  });
+  while (taken < 5) std::this_thread::yield();
+  for (int i = 0; i < 1000; ++i) std::this_thread::yield();  // It would take more now.
+  EXPECT_EQ(taken, 5);
+  EXPECT_GT(queue.Enqueue("message"), 0) << "writes are not held up";
+  go_on.set_value();
+  caller.join();
+  for (auto& read : reads) EXPECT_NO_THROW(read.Get());
+}
+
 TEST_F(BackPressure, ParkedDequeuesTakeNoRoom) {
   config().max_pending_requests = 2;
   auto queue = Open();

@@ -1,5 +1,7 @@
 // What callers hear when a transaction fails, and what is stored then.
+#include <atomic>
 #include <mutex>
+#include <new>
 
 #include "engine/engine_test.h"
 
@@ -68,6 +70,24 @@ TEST_F(CommitFailure, OfUnknownOutcomeSaysSo) {
               AllOf(HasSubstr("an injected fault"), HasSubstr("the outcome is unknown")));
   EXPECT_GT(queue.Enqueue("next"), 0);
   EXPECT_THAT(StoredPayloads(), ElementsAre("next"));
+  ExpectSound();
+}
+
+TEST_F(CommitFailure, ByAnExceptionOfAnotherTypeIsOfUnknownOutcome) {
+  auto queue = Open();
+  for (const auto moment : {Moment::kCommit, Moment::kCommitted}) {
+    const auto error = ErrorOfGroup<InternalError>(
+        queue,
+        [moment, has_failed = std::make_shared<std::atomic<bool>>(false)](
+            const Step& step) -> std::optional<driver::Fault> {
+          if (step.moment == moment && !has_failed->exchange(true)) throw std::bad_alloc();
+          return std::nullopt;
+        });
+    EXPECT_THAT(error, AllOf(HasSubstr(std::bad_alloc().what()), HasSubstr("outcome is unknown")));
+  }
+  EXPECT_EQ(Metrics().retried_groups, 0U) << "what may be there must not be done again";
+  EXPECT_GT(queue.Enqueue("next"), 0);
+  EXPECT_THAT(StoredPayloads(), ElementsAre("first", "second", "next"));
   ExpectSound();
 }
 

@@ -1,5 +1,8 @@
 // A request that cannot be met does not take the others of its group with it.
+#include <atomic>
+#include <new>
 #include <set>
+#include <stdexcept>
 
 #include "engine/engine_test.h"
 
@@ -110,6 +113,53 @@ TEST_F(Isolation, ADequeueThatWaitsHearsOfWhatTheGroupEnqueuedBehindIt) {
   // Run one by one, the dequeue has looked before the enqueue was there.
   EXPECT_EQ(dequeue.Get()->id(), enqueue.Get());
   EXPECT_THROW(guilty.Get(), InternalError);
+}
+
+// Throws `error` from each statement that stores a payload with "guilty" in it.
+template <typename E>
+Faults::Decide ThrowAtGuilty(E error) {
+  return [error, refuse = RefusePayload("guilty")](const Step& step) {
+    if (refuse(step)) throw error;  // NOLINT(*-throw-by-value-*): anything may be thrown.
+    return std::optional<driver::Fault>();
+  };
+}
+
+TEST_F(Isolation, AnExceptionOfAnyTypeFailsTheGuiltyAloneWithItsText) {
+  auto queue = Open();
+  const auto fails_alone = [&](Faults::Decide decide) {
+    HeldLane held(faults(), queue);
+    auto before = queue.EnqueueAsync("before");
+    auto guilty = queue.EnqueueAsync("guilty");
+    auto behind = queue.EnqueueAsync("behind");
+    held.Release(std::move(decide));
+    EXPECT_LT(before.Get(), behind.Get());
+    return MessageOf<InternalError>([&] { guilty.Get(); });
+  };
+  EXPECT_EQ(fails_alone(ThrowAtGuilty(std::bad_alloc())), std::bad_alloc().what());
+  EXPECT_EQ(fails_alone(ThrowAtGuilty(std::runtime_error("broken"))), "broken");
+  EXPECT_EQ(fails_alone(ThrowAtGuilty(std::string("a text"))), "a text");
+  EXPECT_THAT(fails_alone(ThrowAtGuilty(42)), HasSubstr("no std::exception"));
+  EXPECT_EQ(Metrics().retried_groups, 4U);
+  EXPECT_EQ(StoredPayloads().size(), 8U);
+  ExpectSound();
+}
+
+TEST_F(Isolation, AClockThatThrowsOnceHurtsNobody) {
+  auto throws = std::make_shared<std::atomic<bool>>(false);
+  config().clock = [throws, now = ManualClock().AsClock()] {
+    if (throws->exchange(false)) throw std::runtime_error("the clock is broken");
+    return now();
+  };
+  auto queue = Open();
+  HeldLane held(faults(), queue);
+  auto first = queue.EnqueueAsync("first");
+  auto second = queue.EnqueueAsync("second");
+  *throws = true;
+  held.Release();
+  EXPECT_LT(first.Get(), second.Get());
+  *throws = true;
+  EXPECT_EQ(MessageOf<InternalError>([&] { queue.Enqueue("alone"); }), "the clock is broken");
+  EXPECT_THAT(StoredPayloads(), ElementsAre("first", "second"));
 }
 
 TEST_F(Isolation, RequestsToADeletedQueueFailAlone) {

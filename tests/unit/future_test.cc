@@ -17,6 +17,8 @@ namespace pgqrs::testing {
 namespace {
 
 using internal::FutureState;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 template <typename T>
 std::shared_ptr<FutureState<T>> NewState(internal::Executor* executor = nullptr) {
@@ -158,6 +160,34 @@ TEST(Then, TheCallbackIsReleasedOnceItHasRun) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+// NOLINTBEGIN(bugprone-use-after-move): what is tested.
+TEST(Future, WhatWasTakenOrMovedFromThrows) {
+  auto state = NewState<int>();
+  state->Set(5);
+  Future<int> taken(state);
+  taken.Get();
+  Future<int> called_back(state);
+  called_back.Then([](Future<int>) {});
+  Future<int> awaited(state);
+  static_cast<void>(std::move(awaited).operator co_await());
+  Future<int> moved(state);
+  const auto other = std::move(moved);
+  for (auto* future : {&taken, &called_back, &awaited, &moved}) {
+    EXPECT_FALSE(future->IsValid());
+    const auto expect_error = [](const char* call, const std::function<void()>& made) {
+      EXPECT_THAT(MessageOf<Error>(made),
+                  AllOf(HasSubstr(call), HasSubstr("after its result had been taken")));
+    };
+    expect_error("IsReady", [&] { future->IsReady(); });
+    expect_error("Wait", [&] { future->Wait(); });
+    expect_error("Get", [&] { future->Get(); });
+    expect_error("Then", [&] { future->Then([](Future<int>) {}); });
+    expect_error("co_await", [&] { static_cast<void>(future->operator co_await()); });
+  }
+  EXPECT_TRUE(other.IsReady());
+}
+// NOLINTEND(bugprone-use-after-move)
+
 TEST(Future, ADroppedFutureLeavesTheCallAlone) {
   auto state = NewState<int>();
   { const Future<int> dropped(state); }
@@ -188,6 +218,33 @@ TEST(Coroutine, DoesNotStopWhereTheResultIsThere) {
   auto state = NewState<int>();
   state->Set(5);
   EXPECT_EQ(AddOne(state).Get(), 6);
+}
+
+// A future whose result comes just after the coroutine has looked for it.
+class ReadyInBetween {
+ public:
+  bool await_ready() {
+    const bool is_ready = future_.await_ready();
+    state_->Set(1);
+    return is_ready;
+  }
+  auto await_suspend(std::coroutine_handle<> coroutine) { return future_.await_suspend(coroutine); }
+  int await_resume() { return future_.await_resume(); }
+
+ private:
+  std::shared_ptr<FutureState<int>> state_ = NewState<int>();
+  Future<int>::Awaiter future_{state_};
+};
+
+Future<int> AwaitMany(int n) {
+  int sum = 0;
+  for (int i = 0; i < n; ++i) sum += co_await ReadyInBetween();
+  co_return sum;
+}
+
+TEST(Coroutine, DoesNotNestWhereTheResultComesJustAfterItHasLooked) {
+  // So many nested calls would overflow any stack.
+  EXPECT_EQ(AwaitMany(1'000'000).Get(), 1'000'000);
 }
 
 TEST(Coroutine, AnErrorIsThrownInsideAndComesOutOfItsFuture) {

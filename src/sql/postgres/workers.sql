@@ -27,3 +27,7 @@ DELETE FROM {schema}.pgqrs_workers WHERE id = $1;
 
 -- name: DeleteWorkersOfQueue
 DELETE FROM {schema}.pgqrs_workers WHERE queue_id = $1;
+
+-- name: DeleteStoppedWorker
+-- Where its last heartbeat is still older than $2.
+DELETE FROM {schema}.pgqrs_workers WHERE id = $1 AND status = 4 AND heartbeat_at < $2;

@@ -22,5 +22,9 @@ SELECT count(*) FROM pgqrs_workers WHERE queue_id = ?1 AND status <> 4 AND heart
 -- name: DeleteWorker
 DELETE FROM pgqrs_workers WHERE id = ?1;
 
+-- name: DeleteStoppedWorker
+-- Where its last heartbeat is still older than ?2.
+DELETE FROM pgqrs_workers WHERE id = ?1 AND status = 4 AND heartbeat_at < ?2;
+
 -- name: DeleteWorkersOfQueue
 DELETE FROM pgqrs_workers WHERE queue_id = ?1;
