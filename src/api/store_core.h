@@ -202,7 +202,7 @@ struct MessageAccess {
   static std::vector<Message> MakeAll(const std::shared_ptr<QueueCore>& queue,
                                       std::vector<queue::TakenMessage>& taken);
   static queue::SettleRequest::Target Target(const Message& message) {
-    return {message.id_, message.lease_token_, message.queue().ref()->id};
+    return {message.id_, message.lease_token_, message.queue()->ref()->id};
   }
 };
 
