@@ -90,7 +90,7 @@ void DequeueStep::TellWhenNext(std::int64_t queue_id,
 }
 
 void DequeueStep::Take(Deal& deal) {
-  for (int priority = 0; priority < kPriorities && !deal.is_cut; ++priority) {
+  for (int priority = 0; priority < kPriorities && deal.wanted > 0 && !deal.is_cut; ++priority) {
     while (deal.wanted > 0 && TakeSome(deal, priority)) {
     }
   }
@@ -104,9 +104,11 @@ bool DequeueStep::TakeSome(Deal& deal, int priority) {
     const auto end = std::find_if_not(begin, found.end(), [&](const Found& other) {
       return InOneRun(begin->slice, other.slice);
     });
-    may_move_ -= std::count_if(begin, end, [&](const Found& each) { return IsExhausted(each); });
-    deal.is_cut = may_move_ < 0;
+    const auto exhausted =
+        std::count_if(begin, end, [&](const Found& each) { return IsExhausted(each); });
+    deal.is_cut = exhausted > may_move_;
     if (deal.is_cut) break;
+    may_move_ -= exhausted;
     TakeRun(deal, begin, end);
     begin = end;
   }

@@ -94,6 +94,28 @@ TEST_F(Exhausted, WhatADequeueHasFromTheFirstGroupItGivesWhereTheSecondFails) {
   EXPECT_EQ(queue.Metrics().dead, 1500);
 }
 
+TEST_F(Exhausted, OtherQueuesAreServedInTheFirstGroup) {
+  auto queue = Open();
+  auto ref = std::make_shared<queue::QueueRef>();
+  ref->name = "other";
+  ref->id = OpenAnother().Queue("other").id();
+  auto other = internal::QueueAccess::Make(
+      std::make_shared<internal::QueueCore>(core().shared_from_this(), std::move(ref)));
+  Exhaust(queue, 1500);
+  const auto id = other.Enqueue("good");
+  HeldLane held(faults(), queue);
+  auto goes_on = queue.DequeueAsync();
+  auto served = other.DequeueAsync();
+  held.Release([commits = 0](const Step& step) mutable -> std::optional<driver::Fault> {
+    if (step.moment != Moment::kCommit || ++commits != 2) return std::nullopt;
+    return driver::Fault::kStorage;
+  });
+  EXPECT_EQ(served.Get()->id(), id);
+  EXPECT_THROW(goes_on.Get(), InternalError) << "the second group has failed";
+  EXPECT_FALSE(queue.Dequeue());
+  EXPECT_EQ(queue.Metrics().dead, 1500);
+}
+
 TEST_F(Exhausted, OneThatWaitsWaitsBehindAllOfThem) {
   auto queue = Open();
   Exhaust(queue, 2500);
