@@ -41,8 +41,11 @@ class Failure : public std::runtime_error {
   Fault fault_;
 };
 
-// A parameter: NULL, an integer, or text that lives until the call returns.
-using Value = std::variant<std::monostate, std::int64_t, std::string_view>;
+// NULL, an integer, or text that lives until the call returns.
+using Scalar = std::variant<std::monostate, std::int64_t, std::string_view>;
+
+// A parameter: such a value, or an array of them that lives until the call returns.
+using Value = std::variant<std::monostate, std::int64_t, std::string_view, std::span<const Scalar>>;
 
 // One row of a result. Columns count from 0; texts live until the next row.
 class Row {
@@ -84,6 +87,15 @@ class Connection {
   // Waits until no other process installs or upgrades the schema; none will until the open
   // transaction ends. Nothing to do where only one can write.
   virtual void LockForInstall() {}
+
+  // Whether the statements that take arrays are there.
+  virtual bool works_on_sets() const { return false; }
+
+  // Runs a statement whose answer is not needed yet: the sink, which has to live until then, gets
+  // its rows before the next Run of a statement with rows returns, or the commit.
+  virtual void Send(sql::Statement statement, std::span<const Value> row, const RowSink& sink) {
+    Run(statement, row, sink);
+  }
 
   // Runs a text of several statements without parameters or results.
   virtual void RunScript(std::string_view script) = 0;

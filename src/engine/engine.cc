@@ -91,6 +91,7 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
       intake_(config.max_pending_requests, config.max_pending_bytes),
       readers_(*database_, ReaderThreads(config), config.max_pending_requests) {
   session_.max_read_ct = config.max_read_ct;
+  session_.clock = config.clock;
   lane_ = std::thread([this] { RunLane(); });
 }
 
@@ -234,6 +235,8 @@ void Engine::TryGroup(std::span<Request* const> requests) {
     return;
   }
   AfterCommit(group);
+  const auto left_over = group.TakeLeftOver();
+  if (!left_over.empty()) TryGroup(left_over);
 }
 
 void Engine::RunOneByOne(std::span<Request* const> requests, const std::exception_ptr& why) {

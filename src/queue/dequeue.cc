@@ -16,29 +16,57 @@ using sql::Statement;
 // A dequeue may ask for far more than is there.
 constexpr int kMaxReserved = 8192;
 
-bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
-  return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
-}
-
 // Slices of one batch with one visible time: their messages come out in the order of their
 // positions, whichever slice they are in.
 bool InOneRun(const Slice& a, const Slice& b) {
   return a.state.visible_at == b.state.visible_at && a.batch_id() == b.batch_id();
 }
 
-// How many messages the request still wants.
-int Missing(const DequeueRequest& request) {
-  return request.count - static_cast<int>(request.taken.size());
+}  // namespace
+
+bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
+  return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
 }
 
-}  // namespace
+void AppendMessages(const TakenPart& part, const std::vector<std::string_view>& payloads,
+                    std::vector<TakenMessage>& messages) {
+  ForEachPosition(part.part, [&](int position) {
+    const auto index = static_cast<std::size_t>(position);
+    if (index >= payloads.size() || payloads[index].empty()) {
+      throw driver::Failure(driver::Fault::kStatement,
+                            "batch " + std::to_string(part.batch_id) +
+                                " is damaged: it has fewer payloads than messages");
+    }
+    messages.push_back({.id = MessageId(part.batch_id, position),
+                        .lease_token = part.lease_token,
+                        .worker_id = part.worker_id,
+                        .producer_worker_id = part.producer_worker_id,
+                        .read_count = part.read_count,
+                        .priority = part.priority,
+                        .enqueued_at = part.enqueued_at,
+                        .visible_at = part.visible_at,
+                        .dequeued_at = part.dequeued_at,
+                        .lease_end = part.lease_end,
+                        .payload = std::string(payloads[index])});
+  });
+}
+
+void DealOut(std::vector<TakenMessage>& taken, bool is_cut,
+             const std::vector<DequeueRequest*>& requests) {
+  auto next = taken.begin();
+  for (auto* request : requests) {
+    const auto n = std::min<std::ptrdiff_t>(request->Missing(), taken.end() - next);
+    request->taken.insert(request->taken.end(), std::make_move_iterator(next),
+                          std::make_move_iterator(next + n));
+    next += n;
+    request->goes_on = is_cut && request->Missing() > 0;
+  }
+}
 
 void DequeueStep::Run(const std::vector<DequeueRequest*>& requests) {
   std::vector<DequeueRequest*> left;
   for (auto* request : requests) {
-    request->taken.resize(request->kept);
-    request->goes_on = false;
-    request->next_visible.reset();
+    request->Restart();
     if (request->worker->is_retired) continue;
     if (group_.CheckQueue(*request, *request->queue)) left.push_back(request);
   }
@@ -59,26 +87,17 @@ void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
                .worker_id = group_.WorkerId(*first.worker),
                .lease_end = group_.now_ + first.lease.count(),
                .taken = {}};
-  for (const auto* request : requests) deal.wanted += Missing(*request);
+  for (const auto* request : requests) deal.wanted += request->Missing();
   deal.taken.reserve(static_cast<std::size_t>(std::min(deal.wanted, kMaxReserved)));
   Take(deal);
 
-  auto next = deal.taken.begin();
-  for (auto* request : requests) {
-    const auto n = std::min<std::ptrdiff_t>(Missing(*request), deal.taken.end() - next);
-    request->taken.insert(request->taken.end(), std::make_move_iterator(next),
-                          std::make_move_iterator(next + n));
-    next += n;
-    request->goes_on = deal.is_cut && Missing(*request) > 0;
-  }
+  DealOut(deal.taken, deal.is_cut, requests);
   TellWhenNext(deal.queue_id, requests);
 }
 
 void DequeueStep::TellWhenNext(std::int64_t queue_id,
                                const std::vector<DequeueRequest*>& requests) {
-  const auto waits = [](const auto* request) {
-    return request->taken.empty() && request->wait_until.has_value() && !request->goes_on;
-  };
+  const auto waits = [](const auto* request) { return request->WaitsForMore(); };
   if (std::none_of(requests.begin(), requests.end(), waits)) return;
   auto next_visible = NextVisible(group_.connection_, queue_id);
   // What should have been found just now is damaged; asking again and again does not help it.
@@ -177,25 +196,18 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
   Touched(found.slice).SetState(part, state);
 
   SplitPayloads(found.payloads, elements_);
-  ForEachPosition(part, [&](int position) {
-    const auto index = static_cast<std::size_t>(position);
-    if (index >= elements_.size() || elements_[index].empty()) {
-      throw driver::Failure(driver::Fault::kStatement,
-                            "batch " + std::to_string(found.slice.batch_id()) +
-                                " is damaged: it has fewer payloads than messages");
-    }
-    deal.taken.push_back({.id = MessageId(found.slice.batch_id(), position),
-                          .lease_token = deal.lease_token,
-                          .worker_id = deal.worker_id,
-                          .producer_worker_id = found.producer,
-                          .read_count = state.read_count,
-                          .priority = state.priority,
-                          .enqueued_at = found.enqueued_at,
-                          .visible_at = found.slice.state.visible_at,
-                          .dequeued_at = group_.now_,
-                          .lease_end = deal.lease_end,
-                          .payload = std::string(elements_[index])});
-  });
+  AppendMessages({.batch_id = found.slice.batch_id(),
+                  .part = part,
+                  .lease_token = deal.lease_token,
+                  .worker_id = deal.worker_id,
+                  .producer_worker_id = found.producer,
+                  .read_count = state.read_count,
+                  .priority = state.priority,
+                  .enqueued_at = found.enqueued_at,
+                  .visible_at = found.slice.state.visible_at,
+                  .dequeued_at = group_.now_,
+                  .lease_end = deal.lease_end},
+                 elements_, deal.taken);
 }
 
 bool DequeueStep::IsExhausted(const Found& found) const {

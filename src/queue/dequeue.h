@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queue/group.h"
@@ -12,6 +13,33 @@
 #include "queue/slice.h"
 
 namespace pgqrs::queue {
+
+// Whether two requests of a group become one dequeue: those of one worker on one queue with one
+// lease.
+bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b);
+
+// Messages of one batch that were handed out together.
+struct TakenPart {
+  std::int64_t batch_id = 0;
+  Mask part = 0;
+  std::int64_t lease_token = 0;
+  std::int64_t worker_id = 0;
+  std::int64_t producer_worker_id = 0;
+  int read_count = 0;
+  int priority = 0;
+  std::int64_t enqueued_at = 0;
+  std::int64_t visible_at = 0;
+  std::int64_t dequeued_at = 0;
+  std::int64_t lease_end = 0;
+};
+
+// Appends the messages of a part. Throws driver::Failure where the batch lacks a payload.
+void AppendMessages(const TakenPart& part, const std::vector<std::string_view>& payloads,
+                    std::vector<TakenMessage>& messages);
+
+// Gives the messages to the requests, in their order. `is_cut`: there may be more.
+void DealOut(std::vector<TakenMessage>& taken, bool is_cut,
+             const std::vector<DequeueRequest*>& requests);
 
 // Hands out messages to all requests of a group. Requests of one worker on one queue with one lease
 // become one dequeue, whose messages are dealt out.

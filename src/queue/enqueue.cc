@@ -1,6 +1,7 @@
 #include "queue/enqueue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "queue/rows.h"
 #include "queue/slice.h"
@@ -13,37 +14,38 @@ using sql::Statement;
 // A batch takes no further message that would make its payloads longer than this.
 constexpr std::size_t kMaxBatchBytes = std::size_t{64} << 10;
 
-std::int64_t VisibleAt(const EnqueueRequest& request, std::int64_t now) {
-  if (request.delay) return now + request.delay->count();
-  if (request.visible_at) return std::max(now, ToMicros(*request.visible_at));
-  return now;
+std::int64_t VisibleAt(const BatchKind& kind, std::int64_t now) {
+  return std::max(now, kind.visible_at.value_or(now + kind.delay.value_or(0)));
 }
 
 }  // namespace
 
-void EnqueueStep::Run(const std::vector<EnqueueRequest*>& requests) {
-  for (auto* request : requests) {
-    request->ids.clear();
-    if (!group_.CheckQueue(*request, *request->queue)) continue;
-    if (request->payloads.empty()) continue;
-    request->ids.reserve(request->payloads.size());
-    const auto kind = KindOf(*request);
-    auto& batch = open_[kind];
-    for (const auto& payload : request->payloads) {
-      request->ids.push_back(Append(kind, batch, payload.text()));
-    }
+void BatchFormer::Add(EnqueueRequest& request) {
+  request.ids.clear();
+  if (request.payloads.empty()) return;
+  BatchKind kind = {.queue_id = request.queue->id,
+                    .priority = request.priority,
+                    .visible_at = std::nullopt,
+                    .delay = std::nullopt,
+                    .producer = group_.WorkerId(*request.producer)};
+  if (request.delay) {
+    kind.delay = request.delay->count();
+  } else if (request.visible_at) {
+    kind.visible_at = ToMicros(*request.visible_at);
   }
+  request.ids.reserve(request.payloads.size());
+  auto& batch = open_[kind];
+  for (const auto& payload : request.payloads) {
+    request.ids.push_back(Append(kind, batch, payload.text()));
+  }
+}
+
+void BatchFormer::Finish() {
   for (auto& [kind, batch] : open_) Store(kind, batch);
 }
 
-EnqueueStep::Kind EnqueueStep::KindOf(const EnqueueRequest& request) {
-  return {.queue_id = request.queue->id,
-          .priority = request.priority,
-          .visible_at = VisibleAt(request, group_.now_),
-          .producer = group_.WorkerId(*request.producer)};
-}
-
-std::int64_t EnqueueStep::Append(const Kind& kind, OpenBatch& batch, const std::string& payload) {
+std::int64_t BatchFormer::Append(const BatchKind& kind, NewBatch& batch,
+                                 const std::string& payload) {
   const bool full =
       batch.n == kBatchSize || batch.payloads.size() + payload.size() + 2 > kMaxBatchBytes;
   if (batch.n > 0 && full) Store(kind, batch);
@@ -53,9 +55,25 @@ std::int64_t EnqueueStep::Append(const Kind& kind, OpenBatch& batch, const std::
   return MessageId(batch.id, batch.n++);
 }
 
-void EnqueueStep::Store(const Kind& kind, OpenBatch& batch) {
+void BatchFormer::Store(const BatchKind& kind, NewBatch& batch) {
   if (batch.n == 0) return;
   batch.payloads += ']';
+  store_(kind, std::exchange(batch, {}));
+}
+
+void EnqueueStep::Run(const std::vector<EnqueueRequest*>& requests) {
+  BatchFormer former(group_, [this](const BatchKind& kind, const NewBatch& batch) {
+    Store(kind, batch);
+  });
+  for (auto* request : requests) {
+    request->ids.clear();
+    if (group_.CheckQueue(*request, *request->queue)) former.Add(*request);
+  }
+  former.Finish();
+}
+
+void EnqueueStep::Store(const BatchKind& kind, const NewBatch& batch) {
+  const auto visible_at = VisibleAt(kind, group_.now_);
   auto& connection = group_.connection_;
   connection.Run(Statement::kInsertBatch,
                  {batch.id, kind.queue_id, std::int64_t{batch.n}, group_.now_, kind.producer,
@@ -63,14 +81,12 @@ void EnqueueStep::Store(const Kind& kind, OpenBatch& batch) {
   InsertSlice(connection, NewSlice(batch.id, batch.n,
                                    {.queue_id = kind.queue_id,
                                     .priority = kind.priority,
-                                    .visible_at = kind.visible_at,
+                                    .visible_at = visible_at,
                                     .worker_id = std::nullopt,
                                     .lease_token = std::nullopt,
                                     .leased_at = std::nullopt,
                                     .last_error = std::nullopt}));
-  group_.NoteVisible(kind.queue_id, kind.visible_at);
-  batch.n = 0;
-  batch.payloads.clear();
+  group_.NoteVisible(kind.queue_id, visible_at);
 }
 
 }  // namespace pgqrs::queue

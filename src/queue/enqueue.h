@@ -3,7 +3,9 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,8 +14,48 @@
 
 namespace pgqrs::queue {
 
-// Stores the payloads of all requests of a group. Those that share queue, priority, visible time
-// and producer share batches, whatever request they came in.
+// What the messages of a batch have in common. Visible at a time, or after a delay, or at once.
+struct BatchKind {
+  std::int64_t queue_id;
+  int priority;
+  std::optional<std::int64_t> visible_at;
+  std::optional<std::int64_t> delay;
+  std::int64_t producer;
+
+  // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler makes of it, as clang-tidy sees it.
+  friend auto operator<=>(const BatchKind&, const BatchKind&) = default;
+};
+
+struct NewBatch {
+  std::int64_t id = 0;
+  int n = 0;
+  std::string payloads;
+};
+
+// Makes batches of the payloads of all requests of a group. Those that share queue, priority,
+// visible time and producer share batches, whatever request they came in.
+class BatchFormer {
+ public:
+  // `store` gets each batch once, when it is complete.
+  BatchFormer(Group& group, std::function<void(const BatchKind&, NewBatch&&)> store)
+      : group_(group), store_(std::move(store)) {}
+
+  // Gives the request its ids.
+  void Add(EnqueueRequest& request);
+
+  // No request follows.
+  void Finish();
+
+ private:
+  std::int64_t Append(const BatchKind& kind, NewBatch& batch, const std::string& payload);
+  void Store(const BatchKind& kind, NewBatch& batch);
+
+  Group& group_;
+  const std::function<void(const BatchKind&, NewBatch&&)> store_;
+  std::map<BatchKind, NewBatch> open_;
+};
+
+// Stores the payloads of all requests of a group, batch by batch.
 class EnqueueStep {
  public:
   explicit EnqueueStep(Group& group) : group_(group) {}
@@ -21,30 +63,9 @@ class EnqueueStep {
   void Run(const std::vector<EnqueueRequest*>& requests);
 
  private:
-  // What the messages of a batch have in common.
-  struct Kind {
-    std::int64_t queue_id;
-    int priority;
-    std::int64_t visible_at;
-    std::int64_t producer;
-
-    // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler makes of it, as clang-tidy sees it.
-    friend auto operator<=>(const Kind&, const Kind&) = default;
-  };
-
-  // A batch that still has room, or is yet to begin.
-  struct OpenBatch {
-    std::int64_t id = 0;
-    int n = 0;
-    std::string payloads;
-  };
-
-  Kind KindOf(const EnqueueRequest& request);
-  std::int64_t Append(const Kind& kind, OpenBatch& batch, const std::string& payload);
-  void Store(const Kind& kind, OpenBatch& batch);
+  void Store(const BatchKind& kind, const NewBatch& batch);
 
   Group& group_;
-  std::map<Kind, OpenBatch> open_;
 };
 
 }  // namespace pgqrs::queue

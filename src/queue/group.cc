@@ -10,6 +10,7 @@
 #include "queue/enqueue.h"
 #include "queue/queues.h"
 #include "queue/rows.h"
+#include "queue/set_steps.h"
 #include "queue/settle.h"
 
 namespace pgqrs::queue {
@@ -30,7 +31,28 @@ std::vector<T*> OfKind(std::span<Request* const> requests, Request::Kind kind) {
   return found;
 }
 
+// Whether these are requests that an earlier group has left over.
+bool IsLeftOver(std::span<Request* const> requests) {
+  const auto* first = requests.front();
+  return first->kind == Request::Kind::kSettle &&
+         !static_cast<const SettleRequest*>(first)->left.empty();
+}
+
+// A process that works on more batches at a time looks the others up.
+constexpr std::size_t kMaxQueuesOfBatches = 65'536;
+
 }  // namespace
+
+std::int64_t Session::QueueOf(std::int64_t batch_id, std::int64_t if_known) const {
+  if (if_known != 0) return if_known;
+  const auto found = queues_of_batches.find(batch_id);
+  return found == queues_of_batches.end() ? 0 : found->second;
+}
+
+void Session::NoteQueueOf(std::int64_t batch_id, std::int64_t queue_id) {
+  if (queues_of_batches.size() >= kMaxQueuesOfBatches) queues_of_batches.clear();
+  queues_of_batches.emplace(batch_id, queue_id);
+}
 
 std::int64_t IdBlock::Next(driver::Connection& connection) {
   if (next_ == end_) {
@@ -73,14 +95,32 @@ std::optional<std::int64_t> NextVisible(driver::Connection& connection, std::int
 Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests)
     : connection_(connection), session_(session), ids_before_(session.ids), requests_(requests) {}
 
+Group::~Group() = default;
+
 void Group::Run() {
+  if (!connection_.works_on_sets() || IsLeftOver(requests_)) {
+    RunRowByRow();
+    return;
+  }
+  set_steps_ = std::make_unique<SetSteps>(*this);
+  set_steps_->Send(OfKind<SettleRequest>(requests_, Request::Kind::kSettle),
+                   OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue),
+                   OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
+}
+
+void Group::RunRowByRow() {
   now_ = ToMicros(connection_.Now());
   SettleStep(*this).Run(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
   EnqueueStep(*this).Run(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue));
   DequeueStep(*this).Run(OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
 }
 
+std::vector<Request*> Group::TakeLeftOver() {
+  return set_steps_ ? set_steps_->TakeLeftOver() : std::vector<Request*>();
+}
+
 void Group::Committed() {
+  if (set_steps_) set_steps_->Conclude();
   CountTaken();
   for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
     dequeue->kept = dequeue->taken.size();

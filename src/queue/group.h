@@ -2,6 +2,8 @@
 #ifndef PGQRS_QUEUE_GROUP_H_
 #define PGQRS_QUEUE_GROUP_H_
 
+#include <pgqrs/time.h>
+
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -13,8 +15,11 @@
 
 #include "driver/driver.h"
 #include "queue/request.h"
+#include "queue/scan_hints.h"
 
 namespace pgqrs::queue {
+
+class SetSteps;
 
 // Numbers that are reserved in the database some at a time and given out here.
 class IdBlock {
@@ -36,6 +41,15 @@ struct Session {
     IdBlock batches{sql::Statement::kReserveBatchIds};
     IdBlock leases{sql::Statement::kReserveLeaseTokens};
   } ids;
+  Clock clock;  // None: the server's.
+  std::shared_ptr<ScanHints> hints = std::make_shared<ScanHints>();
+
+  // The queue of a batch: the one given, or the one that a dequeue has told lately; 0 where none
+  // has.
+  std::int64_t QueueOf(std::int64_t batch_id, std::int64_t if_known) const;
+  void NoteQueueOf(std::int64_t batch_id, std::int64_t queue_id);
+
+  std::unordered_map<std::int64_t, std::int64_t> queues_of_batches;
   std::unordered_map<std::int64_t, std::weak_ptr<Worker>> holders;  // By worker id.
   std::size_t sweep_holders_at = 256;  // At this size those that are gone are taken out.
 };
@@ -52,26 +66,34 @@ struct BecameVisible {
 class Group {
  public:
   Group(driver::Connection& connection, Session& session, std::span<Request* const> requests);
+  ~Group();
 
   // First what settles messages, then what enqueues, then what dequeues, each in the order of the
   // requests. So a worker's acks and its next dequeue can travel together, and what one releases or
   // enqueues the next can have.
   void Run();
 
-  // To be called after the commit.
+  // To be called after the commit. The answers are complete only then.
   void Committed();
   // To be called instead of it after a rollback: makes everything as it was before Run.
   void RolledBack();
   // To be called instead where nobody knows whether the commit happened.
   void MayHaveCommitted();
 
+  // After the commit: requests that could not be met by statements on sets. They have to be run
+  // again, in a group of their own.
+  std::vector<Request*> TakeLeftOver();
+
   const std::vector<BecameVisible>& became_visible() const { return became_visible_; }
 
  private:
+  friend class BatchFormer;
   friend class EnqueueStep;
   friend class DequeueStep;
   friend class SettleStep;
+  friend class SetSteps;
 
+  void RunRowByRow();
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
   // Whether the queue still exists; where not, the request gets the error.
@@ -83,6 +105,7 @@ class Group {
   const Session::Ids ids_before_;
   const std::span<Request* const> requests_;
   std::int64_t now_ = 0;
+  std::unique_ptr<SetSteps> set_steps_;
   std::unordered_map<std::int64_t, std::exception_ptr> queue_errors_;  // Null: it is open.
   std::vector<Worker*> new_workers_;
   std::unordered_map<std::int64_t, std::int64_t>

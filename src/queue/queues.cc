@@ -88,13 +88,18 @@ QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMiss
   return RequireQueue(connection, name);
 }
 
+std::exception_ptr QueueIsGone(const QueueRef& queue) {
+  return std::make_exception_ptr(
+      QueueNotFoundError(Named(queue.name) + " does not exist any more"));
+}
+
 void RequireOpen(driver::Connection& connection, const QueueRef& queue) {
   bool is_open = false;
   connection.Run(Statement::kQueueIsOpen, {queue.id}, [&](const driver::Row&) {
     is_open = true;
     return true;
   });
-  if (!is_open) throw QueueNotFoundError(Named(queue.name) + " does not exist any more");
+  if (!is_open) std::rethrow_exception(QueueIsGone(queue));
 }
 
 std::vector<QueueInfo> ListQueues(driver::Connection& connection) {

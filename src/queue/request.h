@@ -115,6 +115,17 @@ struct DequeueRequest : Request {
 
   // Where `taken` is empty: when the queue's next message becomes visible, if it has any.
   std::optional<std::int64_t> next_visible;
+
+  // Makes it as it was before its last group began.
+  void Restart() {
+    taken.resize(kept);
+    goes_on = false;
+    next_visible.reset();
+  }
+  int Missing() const { return count - static_cast<int>(taken.size()); }
+
+  // Whether it is about to wait for a message.
+  bool WaitsForMore() const { return taken.empty() && wait_until.has_value() && !goes_on; }
 };
 
 // One action on messages under lease.
@@ -137,6 +148,7 @@ struct SettleRequest : Request {
   bool unread = false;             // A release that takes its read back.
 
   std::vector<bool> answers;               // One a target: whether the lease was current.
+  std::vector<std::size_t> left;           // Where not empty: the targets still to be answered.
   std::optional<std::int64_t> visible_at;  // The new end of an extended lease.
 };
 

@@ -24,12 +24,26 @@ bool HoldsLease(const SettleRequest& request, const SettleRequest::Target& targe
 
 void SettleStep::Run(const std::vector<SettleRequest*>& requests) {
   for (auto* request : requests) {
-    request->answers.clear();
-    request->answers.reserve(request->targets.size());
-    Targets left = request->targets;
-    while (!left.empty()) left = left.subspan(SettleSome(*request, left));
+    answers_.clear();
+    if (request->left.empty()) {
+      Run(*request, request->targets);
+      request->answers = answers_;
+    } else {
+      RunLeft(*request);
+    }
   }
   for (const auto& [batch_id, work] : work_) Write(work);
+}
+
+void SettleStep::Run(SettleRequest& request, Targets targets) {
+  while (!targets.empty()) targets = targets.subspan(SettleSome(request, targets));
+}
+
+void SettleStep::RunLeft(SettleRequest& request) {
+  std::vector<SettleRequest::Target> targets;
+  for (const auto index : request.left) targets.push_back(request.targets[index]);
+  Run(request, targets);
+  for (std::size_t i = 0; i < targets.size(); ++i) request.answers[request.left[i]] = answers_[i];
 }
 
 SettleStep::Work& SettleStep::WorkOn(const SettleRequest::Target& target) {
@@ -51,7 +65,7 @@ SettleStep::Work& SettleStep::WorkOn(const SettleRequest::Target& target) {
 std::size_t SettleStep::SettleSome(SettleRequest& request, Targets targets) {
   const auto& first = targets.front();
   if (first.message_id <= 0) {
-    request.answers.push_back(false);
+    answers_.push_back(false);
     return 1;
   }
   // A message that is named twice is settled once, and then looked at again.
@@ -67,7 +81,7 @@ std::size_t SettleStep::SettleSome(SettleRequest& request, Targets targets) {
   }
   const Mask settled = Settle(request, WorkOn(first), first, wanted);
   for (const auto& target : targets.first(n)) {
-    request.answers.push_back((settled & BitOf(target.message_id)) != 0);
+    answers_.push_back((settled & BitOf(target.message_id)) != 0);
   }
   return n;
 }

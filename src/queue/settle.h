@@ -35,6 +35,11 @@ class SettleStep {
 
   using Targets = std::span<const SettleRequest::Target>;
 
+  // Appends to answers_.
+  void Run(SettleRequest& request, Targets targets);
+  // Only those targets that are still to be answered.
+  void RunLeft(SettleRequest& request);
+
   Work& WorkOn(const SettleRequest::Target& target);
   // Carries out the first targets, as many as are of one batch and lease, and gives their number.
   std::size_t SettleSome(SettleRequest& request, Targets targets);
@@ -46,6 +51,7 @@ class SettleStep {
   void Write(const Work& work);
 
   Group& group_;
+  std::vector<bool> answers_;  // Of the request that is just run.
   std::map<std::int64_t, Work> work_;  // By batch, so that rows are touched in the order of ids.
 };
 

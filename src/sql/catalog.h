@@ -14,8 +14,9 @@ namespace pgqrs::sql {
 
 // clang-format off
 // Name, parameters, result columns: `i` is a 64-bit integer, `z` a time (also such an integer:
-// microseconds since the epoch), `t` text, `j` JSON text. A Lock… is its namesake without "Lock"
-// for rows that are about to be changed.
+// microseconds since the epoch), `t` text, `j` JSON text; a capital is an array of such. A Lock… is
+// its namesake without "Lock" for rows that are about to be changed. Those with arrays are there
+// only where the database works on sets, and have no text elsewhere.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
   V(ListMigrations,          "",             "it")                  \
@@ -73,7 +74,10 @@ namespace pgqrs::sql {
   V(LiveWorkersOfQueue,      "iz",           "i")                   \
   V(DeleteWorker,            "i",            "")                    \
   V(DeleteStoppedWorker,     "iz",           "")                    \
-  V(DeleteWorkersOfQueue,    "i",            "")
+  V(DeleteWorkersOfQueue,    "i",            "")                    \
+  V(AckSlices,               "IIIIIz",       "iiiii")               \
+  V(EnqueueBatches,          "IIIIIZIIJz",   "iiz")                 \
+  V(TakeMessages,            "iiiiiziZi",    "iiiizzzijiiz")
 // clang-format on
 
 enum class Statement : std::size_t {

@@ -23,12 +23,22 @@ wire::Type TypeOf(char letter) {
       return wire::Type::kTimestamptz;
     case 'j':
       return wire::Type::kJsonb;
+    case 'I':
+      return wire::Type::kInt8Array;
+    case 'Z':
+      return wire::Type::kTimestamptzArray;
+    case 'J':
+      return wire::Type::kJsonbArray;
+    case 'T':
+      return wire::Type::kTextArray;
     default:
       return wire::Type::kText;
   }
 }
 
-void AppendValue(std::string& out, char letter, const Value& value) {
+char ElementOf(char letter) { return static_cast<char>(letter - 'A' + 'a'); }
+
+void AppendScalar(std::string& out, char letter, const Scalar& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value)) {
     if (letter == 'z') {
       wire::AppendTimestamptz(out, *number);
@@ -42,6 +52,27 @@ void AppendValue(std::string& out, char letter, const Value& value) {
     } else {
       out += text;
     }
+  }
+}
+
+void AppendArray(std::string& out, char letter, std::span<const Scalar> values) {
+  wire::ArrayWriter array(out, TypeOf(letter), values.size());
+  for (const auto& value : values) {
+    if (std::holds_alternative<std::monostate>(value)) {
+      array.AddNull();
+    } else {
+      array.Add([&](std::string& to) { AppendScalar(to, letter, value); });
+    }
+  }
+}
+
+void AppendValue(std::string& out, char letter, const Value& value) {
+  if (const auto* values = std::get_if<std::span<const Scalar>>(&value)) {
+    AppendArray(out, ElementOf(letter), *values);
+  } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
+    AppendScalar(out, letter, *number);
+  } else {
+    AppendScalar(out, letter, std::get<std::string_view>(value));
   }
 }
 

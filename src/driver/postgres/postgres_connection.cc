@@ -63,6 +63,11 @@ void PostgresConnection::Run(sql::Statement statement, std::span<const Value> ro
   if (wanted != nullptr || !in_transaction_) Read();
 }
 
+void PostgresConnection::Send(sql::Statement statement, std::span<const Value> row,
+                              const RowSink& sink) {
+  pipeline_.Send(statement, TextOf(statement), row, &sink);
+}
+
 void PostgresConnection::RunScript(std::string_view script) {
   pipeline_.RunScript(WithSchema(script, options_), "migrating the schema");
 }

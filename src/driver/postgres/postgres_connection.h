@@ -28,6 +28,8 @@ class PostgresConnection final : public Connection {
   void Rollback() noexcept override;
   using Connection::Run;
   void Run(sql::Statement statement, std::span<const Value> rows, const RowSink& sink) override;
+  bool works_on_sets() const override { return true; }
+  void Send(sql::Statement statement, std::span<const Value> row, const RowSink& sink) override;
   void LockForInstall() override;
   void RunScript(std::string_view script) override;
   void PrepareAll() override;

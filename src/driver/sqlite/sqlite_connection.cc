@@ -214,7 +214,8 @@ void SqliteConnection::RunScript(std::string_view script) {
 
 void SqliteConnection::PrepareAll() {
   for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
-    Prepared(static_cast<sql::Statement>(i));
+    const auto statement = static_cast<sql::Statement>(i);
+    if (!sql::Text("sqlite", statement).empty()) Prepared(statement);
   }
 }
 

@@ -1,0 +1,262 @@
+#include "queue/set_steps.h"
+
+#include <pgqrs/error.h>
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+
+#include "queue/dequeue.h"
+#include "queue/payload_array.h"
+#include "queue/queues.h"
+#include "queue/rows.h"
+
+namespace pgqrs::queue {
+namespace {
+
+using driver::Scalar;
+using driver::Value;
+using sql::Statement;
+
+// The server looks up what it stored among all that was sent with it.
+constexpr std::size_t kBatchesAtOnce = 256;
+
+// A dequeue may ask for far more than is there.
+constexpr std::int64_t kMaxSlices = 2048;
+
+// The columns of a set, to be filled row by row.
+template <std::size_t n>
+class Columns {
+ public:
+  void Add(const std::array<Scalar, n>& row) {
+    for (std::size_t i = 0; i < n; ++i) columns_[i].push_back(row[i]);
+  }
+  std::vector<Value> Values() const {
+    std::vector<Value> values;
+    for (const auto& column : columns_) values.emplace_back(std::span<const Scalar>(column));
+    return values;
+  }
+
+ private:
+  std::array<std::vector<Scalar>, n> columns_;
+};
+
+Scalar OrNull(const std::optional<std::int64_t>& number) {
+  return number ? Scalar(*number) : Scalar();
+}
+Scalar OrNull(std::int64_t number) { return number != 0 ? Scalar(number) : Scalar(); }
+
+Value AsValue(const Scalar& scalar) {
+  return std::visit([](const auto& value) { return Value(value); }, scalar);
+}
+
+// The order in which messages are handed out.
+bool ComesBefore(const TakenMessage& a, const TakenMessage& b) {
+  return std::tie(a.priority, a.visible_at, a.id) < std::tie(b.priority, b.visible_at, b.id);
+}
+
+}  // namespace
+
+void SetSteps::Send(const std::vector<SettleRequest*>& settles,
+                    const std::vector<EnqueueRequest*>& enqueues,
+                    const std::vector<DequeueRequest*>& dequeues) {
+  SendAcks(settles);
+  SendBatches(enqueues);
+  SendDeals(dequeues);
+}
+
+Scalar SetSteps::Clock() const {
+  return group_.session_.clock ? Scalar(ToMicros(group_.session_.clock())) : Scalar();
+}
+
+void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
+  for (auto* request : requests) {
+    request->answers.assign(request->targets.size(), false);
+    for (std::size_t i = 0; i < request->targets.size(); ++i) AddTarget(*request, i);
+  }
+  if (acks_.empty()) return;
+  Columns<5> columns;
+  for (const auto& [key, ack] : acks_) {
+    columns.Add({key.queue_id, key.batch_id, ToInt(ack.mask), OrNull(key.token),
+                 OrNull(key.worker_id)});
+  }
+  auto values = columns.Values();
+  values.push_back(AsValue(Clock()));
+  group_.connection_.Send(
+      Statement::kAckSlices, values, Keep([this](const driver::Row& row) {
+        for (const auto& key : {AckKey{row.Int(0), row.Int(1), row.Int(4), 0},
+                                AckKey{row.Int(0), row.Int(1), 0, row.Int(3)}}) {
+          const auto ack = acks_.find(key);
+          if (ack == acks_.end() || ToInt(ack->second.mask) != row.Int(2)) continue;
+          ack->second.is_done = true;
+          ack->second.worker_id = row.Int(3);
+        }
+        return true;
+      }));
+}
+
+// Only an ack of a message that nothing else in the group touches is sure to be simple.
+void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
+  const auto& target = request.targets[index];
+  const auto batch_id = BatchOf(target.message_id);
+  auto& entry = targets_.emplace_back(Target{&request, index, nullptr});
+  const std::int64_t worker_id =
+      target.lease_token == 0 && request.worker ? request.worker->id.load() : 0;
+  const auto queue_id = group_.session_.QueueOf(batch_id, target.queue_id);
+  const bool is_simple = request.action == SettleRequest::Action::kAck && target.message_id > 0 &&
+                         queue_id != 0 && (target.lease_token != 0 || worker_id != 0) &&
+                         !row_by_row_.contains(batch_id);
+  if (is_simple) {
+    auto& ack = acks_[{queue_id, batch_id, target.lease_token, worker_id}];
+    const Mask bit = BitOf(target.message_id);
+    if ((ack.mask & bit) == 0) {
+      ack.mask |= bit;
+      entry.ack = &ack;
+      return;
+    }
+  }
+  row_by_row_.insert(batch_id);
+}
+
+void SetSteps::SendBatches(const std::vector<EnqueueRequest*>& requests) {
+  enqueues_ = requests;
+  BatchFormer former(group_, [this](const BatchKind& kind, NewBatch&& batch) {
+    batches_.emplace_back(kind, std::move(batch));
+  });
+  for (auto* request : requests) former.Add(*request);
+  former.Finish();
+  // In the order of their ids, in which they become visible.
+  std::sort(batches_.begin(), batches_.end(),
+            [](const auto& a, const auto& b) { return a.second.id < b.second.id; });
+  for (std::size_t begin = 0; begin < batches_.size(); begin += kBatchesAtOnce) {
+    SendBatches(begin, std::min(batches_.size(), begin + kBatchesAtOnce));
+  }
+}
+
+void SetSteps::SendBatches(std::size_t begin, std::size_t end) {
+  Columns<9> columns;
+  for (std::size_t i = begin; i < end; ++i) {
+    const auto& [kind, batch] = batches_[i];
+    columns.Add({kind.queue_id, batch.id, std::int64_t{batch.n}, ToInt(FullMask(batch.n)),
+                 std::int64_t{kind.priority}, OrNull(kind.visible_at), OrNull(kind.delay),
+                 kind.producer, std::string_view(batch.payloads)});
+  }
+  auto values = columns.Values();
+  values.push_back(AsValue(Clock()));
+  group_.connection_.Send(Statement::kEnqueueBatches, values, Keep([this](const driver::Row& row) {
+                            stored_in_.insert(row.Int(0));
+                            group_.NoteVisible(row.Int(0), row.Int(2));
+                            return true;
+                          }));
+}
+
+void SetSteps::SendDeals(const std::vector<DequeueRequest*>& requests) {
+  for (auto* request : requests) {
+    request->Restart();
+    if (request->worker->is_retired) continue;
+    const auto deal = std::find_if(deals_.begin(), deals_.end(), [&](const Deal& other) {
+      return TakeTogether(*other.requests.front(), *request);
+    });
+    auto& joined = deal != deals_.end() ? *deal : deals_.emplace_back();
+    joined.requests.push_back(request);
+    joined.wanted += request->Missing();
+  }
+  for (auto& deal : deals_) SendDeal(deal);
+}
+
+void SetSteps::SendDeal(Deal& deal) {
+  const auto& first = *deal.requests.front();
+  deal.queue_id = first.queue->id;
+  deal.worker_id = group_.WorkerId(*first.worker);
+  deal.lease = first.lease.count();
+  deal.token = group_.session_.ids.leases.Next(group_.connection_);
+  deal.begin = std::chrono::steady_clock::now();
+  deal.scan = group_.session_.hints->Begin(deal.queue_id, deal.begin);
+  const auto per_slice = deal.scan.messages_per_slice;
+  deal.limit = std::min(kMaxSlices, (deal.wanted + per_slice - 1) / per_slice + 1);
+  std::array<Scalar, kPriorities> hints;
+  std::copy(deal.scan.first_visible.begin(), deal.scan.first_visible.end(), hints.begin());
+  const std::array<Value, 9> values = {
+      deal.queue_id,
+      deal.worker_id,
+      deal.token,
+      deal.wanted,
+      deal.lease,
+      AsValue(Clock()),
+      std::int64_t{group_.session_.max_read_ct},
+      std::span<const Scalar>(hints),
+      deal.limit,
+  };
+  group_.connection_.Send(Statement::kTakeMessages, values,
+                          Keep([this, &deal](const driver::Row& row) {
+                            ReadTaken(deal, row);
+                            return true;
+                          }));
+}
+
+void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
+  deal.is_answered = true;
+  deal.seen_slices = row.Int(9);
+  if (row.IsNull(0)) {
+    deal.next_visible = row.OptionalInt(11);
+    return;
+  }
+  const auto part = static_cast<Mask>(row.Int(1));
+  const TakenPart taken = {.batch_id = row.Int(0),
+                           .part = part,
+                           .lease_token = deal.token,
+                           .worker_id = deal.worker_id,
+                           .producer_worker_id = row.Int(7),
+                           .read_count = static_cast<int>(row.Int(2)),
+                           .priority = static_cast<int>(row.Int(3)),
+                           .enqueued_at = row.Int(6),
+                           .visible_at = row.Int(4),
+                           .dequeued_at = row.Int(5),
+                           .lease_end = row.Int(5) + deal.lease};
+  SplitPayloads(row.Text(8), elements_);
+  AppendMessages(taken, elements_, deal.taken);
+  group_.session_.NoteQueueOf(taken.batch_id, deal.queue_id);
+  group_.session_.hints->Took(deal.queue_id, taken.priority, taken.visible_at, Count(part));
+}
+
+void SetSteps::Conclude() {
+  ConcludeAcks();
+  ConcludeEnqueues();
+  for (auto& deal : deals_) Conclude(deal);
+}
+
+void SetSteps::ConcludeAcks() {
+  for (const auto& [key, ack] : acks_) {
+    if (ack.is_done) group_.settled_[ack.worker_id] += Count(ack.mask);
+  }
+  for (const auto& [request, index, ack] : targets_) {
+    if (ack != nullptr && ack->is_done) {
+      request->answers[index] = true;
+      continue;
+    }
+    if (request->left.empty()) left_over_.push_back(request);
+    request->left.push_back(index);
+  }
+}
+
+void SetSteps::ConcludeEnqueues() {
+  for (auto* request : enqueues_) {
+    if (request->payloads.empty() || stored_in_.contains(request->queue->id)) continue;
+    request->error = QueueIsGone(*request->queue);
+  }
+}
+
+void SetSteps::Conclude(Deal& deal) {
+  const auto end = std::chrono::steady_clock::now();
+  group_.session_.hints->Ended(deal.queue_id, deal.scan, deal.begin, end);
+  std::sort(deal.taken.begin(), deal.taken.end(), ComesBefore);
+  DealOut(deal.taken, deal.seen_slices == deal.limit, deal.requests);
+  for (auto* request : deal.requests) {
+    if (!deal.is_answered && request->taken.empty()) {
+      request->error = QueueIsGone(*request->queue);
+    }
+    if (request->WaitsForMore()) request->next_visible = deal.next_visible;
+  }
+}
+
+}  // namespace pgqrs::queue

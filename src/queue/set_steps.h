@@ -1,0 +1,107 @@
+// Carries out the requests of a group with statements that work on sets: a few statements whatever
+// the number of requests, none of which needs the answer of another, so that the group is one round
+// trip and its transaction ends with it. The answers come with the commit.
+#ifndef PGQRS_QUEUE_SET_STEPS_H_
+#define PGQRS_QUEUE_SET_STEPS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "queue/enqueue.h"
+#include "queue/group.h"
+#include "queue/request.h"
+#include "queue/scan_hints.h"
+#include "queue/slice.h"
+
+namespace pgqrs::queue {
+
+class SetSteps {
+ public:
+  explicit SetSteps(Group& group) : group_(group) {}
+
+  // Sends everything. Requests and this object have to live until the answers are there.
+  void Send(const std::vector<SettleRequest*>& settles,
+            const std::vector<EnqueueRequest*>& enqueues,
+            const std::vector<DequeueRequest*>& dequeues);
+
+  // To be called after the commit: answers the requests. Those that are left over have to be run
+  // again, and row by row.
+  void Conclude();
+  std::vector<Request*> TakeLeftOver() { return std::move(left_over_); }
+
+ private:
+  // Acks of messages of one batch under one lease.
+  struct AckKey {
+    std::int64_t queue_id;
+    std::int64_t batch_id;
+    std::int64_t token;      // 0: whatever lease the worker has.
+    std::int64_t worker_id;  // 0 with a token.
+
+    // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler makes of it, as clang-tidy sees it.
+    friend auto operator<=>(const AckKey&, const AckKey&) = default;
+  };
+  struct Ack {
+    Mask mask = 0;
+    bool is_done = false;
+    std::int64_t worker_id = 0;  // The holder.
+  };
+  struct Target {
+    SettleRequest* request;
+    std::size_t index;
+    Ack* ack;  // Null: to be run row by row.
+  };
+
+  // A dequeue for all requests of one worker on one queue with one lease.
+  struct Deal {
+    std::vector<DequeueRequest*> requests;
+    std::int64_t queue_id = 0;
+    std::int64_t worker_id = 0;
+    std::int64_t lease = 0;
+    std::int64_t token = 0;
+    std::int64_t wanted = 0;
+    std::int64_t limit = 0;
+    ScanHints::Scan scan;
+    ScanHints::SteadyTime begin;
+    bool is_answered = false;  // Otherwise the queue is gone.
+    std::int64_t seen_slices = 0;
+    std::optional<std::int64_t> next_visible;
+    std::vector<TakenMessage> taken;
+  };
+
+  void SendAcks(const std::vector<SettleRequest*>& requests);
+  void AddTarget(SettleRequest& request, std::size_t index);
+  void SendBatches(const std::vector<EnqueueRequest*>& requests);
+  void SendBatches(std::size_t begin, std::size_t end);
+  void SendDeals(const std::vector<DequeueRequest*>& requests);
+  void SendDeal(Deal& deal);
+  void ReadTaken(Deal& deal, const driver::Row& row);
+  void ConcludeAcks();
+  void ConcludeEnqueues();
+  void Conclude(Deal& deal);
+  driver::Scalar Clock() const;
+  const driver::RowSink& Keep(driver::RowSink sink) {
+    return sinks_.emplace_back(std::move(sink));
+  }
+
+  Group& group_;
+  std::deque<driver::RowSink> sinks_;
+  std::map<AckKey, Ack> acks_;
+  std::set<std::int64_t> row_by_row_;  // Batches that something else is done to.
+  std::vector<Target> targets_;
+  std::vector<EnqueueRequest*> enqueues_;
+  std::vector<std::pair<BatchKind, NewBatch>> batches_;
+  std::set<std::int64_t> stored_in_;  // The queues of which the server stored something.
+  std::deque<Deal> deals_;
+  std::vector<Request*> left_over_;
+  std::vector<std::string_view> elements_;
+};
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_SET_STEPS_H_
