@@ -7,7 +7,7 @@
 namespace pgqrs {
 
 QueueWorker::QueueWorker(Queue queue, Handler handler, WorkerOptions options)
-    : core_(std::make_shared<internal::QueueWorkerCore>(queue.core(), std::move(handler),
+    : core_(std::make_shared<internal::QueueWorkerCore>(std::move(queue.core_), std::move(handler),
                                                         std::move(options))) {}
 
 QueueWorker::~QueueWorker() { core_->Shutdown(); }

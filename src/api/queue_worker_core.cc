@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "api/arguments.h"
+#include "api/moved_from.h"
 #include "api/registration.h"
 #include "queue/workers.h"
 #include "util/json_text.h"
@@ -58,7 +59,7 @@ QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::
                                  WorkerOptions options)
     : queue_(std::move(queue)),
       handler_(std::move(handler)),
-      options_(Checked(std::move(options), queue_->store().config())),
+      options_(Checked(std::move(options), CheckNotMovedFrom(queue_, "a Queue")->store().config())),
       lease_(*options_.lease),
       capacity_(static_cast<std::size_t>(options_.concurrency) +
                 static_cast<std::size_t>(*options_.prefetch)) {
