@@ -110,9 +110,15 @@ void Group::Run() {
 
 void Group::RunRowByRow() {
   now_ = ToMicros(connection_.Now());
-  SettleStep(*this).Run(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
+  SettleRowByRow(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
   EnqueueStep(*this).Run(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue));
   DequeueStep(*this).Run(OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
+}
+
+void Group::SettleRowByRow(const std::vector<SettleRequest*>& requests) {
+  if (requests.empty()) return;
+  now_ = ToMicros(connection_.Now());
+  SettleStep(*this).Run(requests);
 }
 
 std::vector<Request*> Group::TakeLeftOver() {

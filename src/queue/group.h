@@ -94,6 +94,7 @@ class Group {
   friend class SetSteps;
 
   void RunRowByRow();
+  void SettleRowByRow(const std::vector<SettleRequest*>& requests);
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
   // Whether the queue still exists; where not, the request gets the error.

@@ -35,6 +35,10 @@ std::optional<QueueInfo> FindQueue(driver::Connection& connection, std::string_v
 
 std::string Named(std::string_view name) { return "queue \"" + std::string(name) + "\""; }
 
+[[noreturn]] void ThrowExists(std::string_view name) {
+  throw QueueAlreadyExistsError(Named(name) + " exists already");
+}
+
 QueueInfo RequireQueue(driver::Connection& connection, std::string_view name) {
   auto queue = FindQueue(connection, name);
   if (!queue) throw QueueNotFoundError(Named(name) + " does not exist");
@@ -77,13 +81,19 @@ bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
 
 QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMissing if_missing) {
   if (auto queue = FindQueue(connection, name)) {
-    if (if_missing == IfMissing::kCreateStrictly) {
-      throw QueueAlreadyExistsError(Named(name) + " exists already");
-    }
+    if (if_missing == IfMissing::kCreateStrictly) ThrowExists(name);
     return *std::move(queue);
   }
   if (if_missing != IfMissing::kFail) {
-    connection.Run(Statement::kInsertQueue, {name, ToMicros(connection.Now())});
+    std::optional<QueueInfo> made;
+    connection.Run(Statement::kInsertQueue, {name, ToMicros(connection.Now())},
+                   [&](const driver::Row& row) {
+                     made = ReadQueue(row);
+                     return true;
+                   });
+    if (made) return *std::move(made);
+    // Another process has made it in this moment.
+    if (if_missing == IfMissing::kCreateStrictly) ThrowExists(name);
   }
   return RequireQueue(connection, name);
 }

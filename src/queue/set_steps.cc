@@ -60,7 +60,14 @@ bool ComesBefore(const TakenMessage& a, const TakenMessage& b) {
 void SetSteps::Send(const std::vector<SettleRequest*>& settles,
                     const std::vector<EnqueueRequest*>& enqueues,
                     const std::vector<DequeueRequest*>& dequeues) {
-  SendAcks(settles);
+  const bool all_are_acks = std::all_of(settles.begin(), settles.end(), [](const auto* request) {
+    return request->action == SettleRequest::Action::kAck;
+  });
+  if (all_are_acks) {
+    SendAcks(settles);
+  } else {
+    group_.SettleRowByRow(settles);  // In their order, and before what may want what they release.
+  }
   SendBatches(enqueues);
   SendDeals(dequeues);
 }
@@ -95,7 +102,7 @@ void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
       }));
 }
 
-// Only an ack of a message that nothing else in the group touches is sure to be simple.
+// Only the first ack of a message whose queue is known is simple.
 void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
   const auto& target = request.targets[index];
   const auto batch_id = BatchOf(target.message_id);
@@ -103,19 +110,13 @@ void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
   const std::int64_t worker_id =
       target.lease_token == 0 && request.worker ? request.worker->id.load() : 0;
   const auto queue_id = group_.session_.QueueOf(batch_id, target.queue_id);
-  const bool is_simple = request.action == SettleRequest::Action::kAck && target.message_id > 0 &&
-                         queue_id != 0 && (target.lease_token != 0 || worker_id != 0) &&
-                         !row_by_row_.contains(batch_id);
-  if (is_simple) {
-    auto& ack = acks_[{queue_id, batch_id, target.lease_token, worker_id}];
-    const Mask bit = BitOf(target.message_id);
-    if ((ack.mask & bit) == 0) {
-      ack.mask |= bit;
-      entry.ack = &ack;
-      return;
-    }
-  }
-  row_by_row_.insert(batch_id);
+  const bool has_lease = target.lease_token != 0 || worker_id != 0;
+  if (target.message_id <= 0 || queue_id == 0 || !has_lease) return;
+  auto& ack = acks_[{queue_id, batch_id, target.lease_token, worker_id}];
+  const Mask bit = BitOf(target.message_id);
+  if ((ack.mask & bit) != 0) return;
+  ack.mask |= bit;
+  entry.ack = &ack;
 }
 
 void SetSteps::SendBatches(const std::vector<EnqueueRequest*>& requests) {
@@ -123,7 +124,11 @@ void SetSteps::SendBatches(const std::vector<EnqueueRequest*>& requests) {
   BatchFormer former(group_, [this](const BatchKind& kind, NewBatch&& batch) {
     batches_.emplace_back(kind, std::move(batch));
   });
-  for (auto* request : requests) former.Add(*request);
+  for (auto* request : requests) {
+    former.Add(*request);
+    // Of one that stores nothing no answer would tell whether its queue is there.
+    if (request->payloads.empty()) group_.CheckQueue(*request, *request->queue);
+  }
   former.Finish();
   // In the order of their ids, in which they become visible.
   std::sort(batches_.begin(), batches_.end(),

@@ -92,7 +92,6 @@ class SetSteps {
   Group& group_;
   std::deque<driver::RowSink> sinks_;
   std::map<AckKey, Ack> acks_;
-  std::set<std::int64_t> row_by_row_;  // Batches that something else is done to.
   std::vector<Target> targets_;
   std::vector<EnqueueRequest*> enqueues_;
   std::vector<std::pair<BatchKind, NewBatch>> batches_;

@@ -28,6 +28,12 @@ struct Parameters {
   std::string text;
 };
 
+// Whether the dialect has the statement: those with arrays are there only for databases that work on
+// sets.
+bool IsIn(std::string_view dialect, const sql::StatementInfo& info) {
+  return dialect == "postgres" || info.parameters.find_first_of("IZTJ") == std::string_view::npos;
+}
+
 // A database in which every id, time and priority is 1, so that queries with such parameters find
 // something; and in which something is wrong, for those that look for that.
 class Catalog : public SqliteTest {
@@ -121,6 +127,7 @@ class Catalog : public SqliteTest {
 
 TEST_F(Catalog, EveryStatementPreparesWithTheDeclaredCounts) {
   for (const auto& info : sql::kCatalog) {
+    if (!IsIn("sqlite", info)) continue;
     const auto statement = Prepare(info);
     EXPECT_EQ(sqlite3_bind_parameter_count(statement.get()),
               static_cast<int>(info.parameters.size()))
@@ -138,6 +145,7 @@ TEST_F(Catalog, EveryColumnHasTheDeclaredType) {
                                        {.first = 0, .number = 1, .text = "batch"},
                                        {.first = 1, .number = 1'000'000, .text = "jobs"}};
   for (const auto& info : sql::kCatalog) {
+    if (!IsIn("sqlite", info)) continue;
     bool found_row = false;
     bool has_succeeded = false;
     for (const auto& parameters : all) {
@@ -173,8 +181,9 @@ INSTANTIATE_TEST_SUITE_P(Dialects, CatalogText, ::testing::Values("sqlite", "pos
 
 TEST_P(CatalogText, EverySectionOfTheFilesIsInTheCatalogueOnce) {
   std::vector<std::string> names;
-  names.reserve(sql::kCatalog.size());
-  for (const auto& info : sql::kCatalog) names.emplace_back(info.name);
+  for (const auto& info : sql::kCatalog) {
+    if (IsIn(GetParam(), info)) names.emplace_back(info.name);
+  }
   EXPECT_THAT(SectionsOf(GetParam()), UnorderedElementsAreArray(names));
 }
 
