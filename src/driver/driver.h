@@ -110,6 +110,9 @@ class Connection {
   // this connection do not count.
   virtual bool SeesForeignCommits() = 0;
 
+  // Whether it is of no use any more.
+  virtual bool is_lost() const { return false; }
+
   // The clock that decides: the server's, or the process's where there is no server.
   virtual TimePoint Now() = 0;
 
@@ -141,6 +144,9 @@ class Database {
   virtual bool is_embedded() const = 0;
 
   virtual std::unique_ptr<Connection> OpenWriter() = 0;
+
+  // Whether several writers can work at the same time.
+  virtual bool has_many_writers() const { return false; }
 
   // A connection that reads beside the writer. Only where can_read_beside().
   virtual bool can_read_beside() const = 0;

@@ -55,9 +55,16 @@ std::vector<RequestPtr> TakeOut(std::vector<RequestPtr>& group, Matches matches)
   return taken;
 }
 
-std::size_t ReaderThreads(const Config& config) {
-  // Beside the reader threads there are the lane's connection and the listener's.
-  return static_cast<std::size_t>(std::max(1, config.max_connections - 2));
+// Of all connections one is the listener's, and one at least reads.
+std::size_t LaneCount(const Config& config, const driver::Database& database) {
+  constexpr int kMostLanes = 4;
+  if (!database.has_many_writers()) return 1;
+  return static_cast<std::size_t>(std::clamp(config.max_connections - 2, 1, kMostLanes));
+}
+
+std::size_t ReaderThreads(const Config& config, const driver::Database& database) {
+  const auto lanes = static_cast<int>(LaneCount(config, database));
+  return static_cast<std::size_t>(std::max(1, config.max_connections - lanes - 1));
 }
 
 bool GoesOn(const Request& request) {
@@ -87,12 +94,18 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
                std::unique_ptr<driver::Connection> writer)
     : config_(config),
       database_(std::move(database)),
-      writer_(std::move(writer)),
-      intake_(config.max_pending_requests, config.max_pending_bytes),
-      readers_(*database_, ReaderThreads(config), config.max_pending_requests) {
-  session_.max_read_ct = config.max_read_ct;
-  session_.clock = config.clock;
-  lane_ = std::thread([this] { RunLane(); });
+      intake_(config.max_pending_requests, config.max_pending_bytes,
+              LaneCount(config, *database_)),
+      readers_(*database_, ReaderThreads(config, *database_), config.max_pending_requests) {
+  queue::Session session;
+  session.max_read_ct = config.max_read_ct;
+  session.clock = config.clock;
+  for (std::size_t i = 0; i < LaneCount(config, *database_); ++i) {
+    lanes_.push_back(std::make_unique<Lane>(*database_, std::move(writer), session));
+  }
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    lanes_[i]->thread = std::thread([this, i] { RunLane(i); });
+  }
 }
 
 void Engine::Submit(std::vector<RequestPtr> requests) {
@@ -107,16 +120,17 @@ void Engine::Submit(std::vector<RequestPtr> requests) {
 void Engine::Submit(RequestPtr request) { Submit(Single(std::move(request))); }
 
 void Engine::Run(RequestPtr request) {
-  if (!intake_.Borrow()) {
+  const auto lane = intake_.Borrow(request.get());
+  if (!lane) {
     Submit(std::move(request));
     return;
   }
   request->submitted_at = SteadyClock::now();
   ++pending_;
   // It goes back whatever happens.
-  const std::unique_ptr<Intake, void (*)(Intake*)> lane(&intake_,
-                                                        [](Intake* intake) { intake->GiveBack(); });
-  RunGroup(Single(std::move(request)));
+  const auto give_back = [lane](Intake* intake) { intake->GiveBack(*lane); };
+  const std::unique_ptr<Intake, decltype(give_back)> lent(&intake_, give_back);
+  RunGroup(*lanes_[*lane], Single(std::move(request)));
 }
 
 void Engine::SubmitNow(std::vector<RequestPtr> requests) {
@@ -130,7 +144,8 @@ void Engine::SubmitNow(std::vector<RequestPtr> requests) {
   for (auto& request : requests) {
     Fail(*request, std::make_exception_ptr(Error("the store is closed")));
   }
-  Finish(std::move(requests));
+  pending_ -= requests.size();
+  Answer(std::move(requests));
 }
 
 void Engine::SubmitNow(RequestPtr request) { SubmitNow(Single(std::move(request))); }
@@ -164,25 +179,29 @@ void Engine::Read(Readers::Task task) {
 
 bool Engine::IsCompleting() { return is_completing; }
 
-void Engine::RunLane() {
-  for (auto work = intake_.Next(); !work.closed; work = intake_.Next()) {
-    if (work.poked) WakeForOthers();
+void Engine::RunLane(std::size_t index) {
+  auto& lane = *lanes_[index];
+  for (auto work = intake_.Next(index); !work.closed; work = intake_.Next(index)) {
+    if (work.poked) WakeForOthers(lane);
     if (work.group.empty()) continue;
     if (work.group.front()->kind == Request::Kind::kJob) {
-      RunJob(std::move(work.group.front()));
+      RunJob(lane, std::move(work.group.front()));
     } else {
-      RunGroup(std::move(work.group));
+      RunGroup(lane, std::move(work.group));
     }
   }
 }
 
 // Where another process has committed something, asks for each queue that somebody waits for when
 // its next message is visible. These are reads, which hold up nobody.
-void Engine::WakeForOthers() {
-  if (!writer_->SeesForeignCommits()) return;
+void Engine::WakeForOthers(Lane& lane) {
+  auto* connection = lane.connection();
+  if (connection != nullptr && !connection->SeesForeignCommits()) return;
   try {
     for (const auto queue_id : waiters_.Queues()) {
-      if (const auto visible_at = queue::NextVisible(*writer_, queue_id)) {
+      if (connection == nullptr) {
+        WakeQueue(queue_id);
+      } else if (const auto visible_at = queue::NextVisible(*connection, queue_id)) {
         WakeQueueAt(queue_id, *visible_at);
       }
     }
@@ -191,60 +210,93 @@ void Engine::WakeForOthers() {
   }
 }
 
-void Engine::RunGroup(std::vector<RequestPtr> group) {
+void Engine::RunGroup(Lane& lane, std::vector<RequestPtr> group) {
   std::vector<Request*> requests;
   requests.reserve(group.size());
   for (const auto& request : group) requests.push_back(request.get());
   const auto start = SteadyClock::now();
-  must_look_again_ = false;
-  TryGroup(requests);
+  lane.must_look_again = false;
+  TryGroup(lane, requests);
   stats_.Update([&](EngineMetrics& metrics) {
     ++metrics.groups;
     Stats::Add(metrics.group_size, group.size());
     Stats::Add(metrics.group_latency, MicrosSince(start));
   });
-  Finish(std::move(group));
+  Finish(lane, std::move(group));
+}
+
+std::chrono::steady_clock::time_point Engine::ConnectionDeadline() const {
+  return SteadyClock::now() + config_.connection_timeout;
 }
 
 // Runs the requests as one transaction. Where one of them makes it fail they are run one by one, so
-// that only the guilty fails. Where the database does, or nobody knows whether the commit happened,
+// that only the guilty fails. Where the connection is lost, or another transaction stands in the
+// way, they are run again. Where the database fails, or nobody knows whether the commit happened,
 // all of them fail.
-void Engine::TryGroup(std::span<Request* const> requests) {
-  queue::Group group(*writer_, session_, requests);
-  bool is_committing = false;
-  try {
-    writer_->Begin();
-    group.Run();
-    is_committing = true;
-    writer_->Commit();
-  } catch (...) {
-    const auto error = std::current_exception();
+void Engine::TryGroup(Lane& lane, std::span<Request* const> requests) {
+  const auto deadline = ConnectionDeadline();
+  for (int attempt = 1;; ++attempt) {
+    const auto error = TryOnce(lane, requests, deadline);
+    if (!error) return;
     const auto fault = FaultOf(error);
-    writer_->Rollback();
-    if (fault == driver::Fault::kUnknown || (is_committing && !fault)) {
-      group.MayHaveCommitted();
-      Fail(requests, PublicError(AsCommitFailure(error)));
-      return;
-    }
-    group.RolledBack();
+    const bool is_passing = fault == driver::Fault::kLost || fault == driver::Fault::kConflict;
+    if (is_passing && BackOff(attempt, deadline, closed_)) continue;
     if (requests.size() > 1 && (!fault || fault == driver::Fault::kStatement)) {
-      RunOneByOne(requests, error);
+      RunOneByOne(lane, requests, error);
     } else {
       Fail(requests, PublicError(error));
     }
     return;
   }
-  AfterCommit(group);
-  const auto left_over = group.TakeLeftOver();
-  if (!left_over.empty()) TryGroup(left_over);
 }
 
-void Engine::RunOneByOne(std::span<Request* const> requests, const std::exception_ptr& why) {
+// Gives the error of a transaction that certainly did not happen. One that did, or of which nobody
+// knows, is dealt with here.
+std::exception_ptr Engine::TryOnce(Lane& lane, std::span<Request* const> requests,
+                                   SteadyClock::time_point deadline) {
+  std::optional<queue::Group> group;
+  bool is_committing = false;
+  try {
+    auto& connection = lane.Connect(deadline, closed_);
+    group.emplace(connection, lane.session, requests);
+    connection.Begin();
+    group->Run();
+    is_committing = true;
+    connection.Commit();
+  } catch (...) {
+    const auto error = std::current_exception();
+    const auto fault = FaultOf(error);
+    Rollback(lane, error);
+    if (fault == driver::Fault::kUnknown || (is_committing && !fault)) {
+      group->MayHaveCommitted();
+      Fail(requests, PublicError(AsCommitFailure(error)));
+      return nullptr;
+    }
+    if (group) group->RolledBack();
+    return error;
+  }
+  AfterCommit(*group);
+  const auto left_over = group->TakeLeftOver();
+  if (!left_over.empty()) TryGroup(lane, left_over);
+  return nullptr;
+}
+
+void Engine::Rollback(Lane& lane, const std::exception_ptr& error) {
+  auto* connection = lane.connection();
+  if (connection == nullptr) return;
+  connection->Rollback();
+  if (!connection->is_lost()) return;
+  lane.Disconnect();
+  LogError(LogLevel::kWarning, "the connection to the database was lost", error);
+}
+
+void Engine::RunOneByOne(Lane& lane, std::span<Request* const> requests,
+                         const std::exception_ptr& why) {
   stats_.Update([](EngineMetrics& metrics) { ++metrics.retried_groups; });
   LogError(LogLevel::kWarning, "a group failed; its requests are run one by one", why);
-  for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(requests.subspan(i, 1));
+  for (std::size_t i = 0; i < requests.size(); ++i) TryGroup(lane, requests.subspan(i, 1));
   // A dequeue among them that is about to wait may have looked before an enqueue behind it.
-  must_look_again_ = true;
+  lane.must_look_again = true;
 }
 
 // It is done. Whatever fails from here on must not look as if it were not.
@@ -259,18 +311,19 @@ void Engine::AfterCommit(queue::Group& group) {
   }
 }
 
-void Engine::RunJob(RequestPtr request) {
+void Engine::RunJob(Lane& lane, RequestPtr request) {
   auto& job = static_cast<JobRequest&>(*request);
   bool again = false;
   bool is_committing = false;
   try {
-    writer_->Begin();
-    again = job.step(*writer_);
+    auto& connection = lane.Connect(ConnectionDeadline(), closed_);
+    connection.Begin();
+    again = job.step(connection);
     is_committing = true;
-    writer_->Commit();
+    connection.Commit();
   } catch (...) {
     const auto error = std::current_exception();
-    writer_->Rollback();
+    Rollback(lane, error);
     again = false;
     job.error = PublicError(is_committing ? AsCommitFailure(error) : error);
   }
@@ -282,20 +335,20 @@ void Engine::RunJob(RequestPtr request) {
         Error("the store was closed before the work was done; what is left can be done again"));
   }
   const bool may_free_messages = job.may_free_messages;
-  Finish(Single(std::move(request)));
+  Finish(lane, Single(std::move(request)));
   // Such jobs are rare enough not to ask which messages.
   if (may_free_messages) WakeAll();
 }
 
 // Answers the requests, except those that are not done yet and those that wait for a message.
-void Engine::Finish(std::vector<RequestPtr> group) {
+void Engine::Finish(const Lane& lane, std::vector<RequestPtr> group) {
   pending_ -= group.size();
   auto unfinished =
       TakeOut(group, [](const auto& request) { return !request.error && GoesOn(request); });
   auto waiting = TakeOut(group, [this](const auto& request) { return MustWait(request); });
   Answer(std::move(group));
   if (!unfinished.empty()) SubmitNow(std::move(unfinished));
-  for (auto& request : waiting) Park(std::move(request));
+  for (auto& request : waiting) Park(lane, std::move(request));
 }
 
 bool Engine::MustWait(const Request& request) const {
@@ -320,7 +373,7 @@ void Engine::Answer(std::vector<RequestPtr> requests) {
   }
 }
 
-void Engine::Park(RequestPtr request) {
+void Engine::Park(const Lane& lane, RequestPtr request) {
   const auto& dequeue = static_cast<const DequeueRequest&>(*request);
   const auto queue_id = dequeue.queue->id;
   const auto next_visible = dequeue.next_visible;
@@ -331,7 +384,7 @@ void Engine::Park(RequestPtr request) {
   KeepPolling();
   ExpireAt(wait_until);
   if (next_visible) WakeQueueAt(queue_id, *next_visible);
-  if (must_look_again_) WakeQueue(queue_id);
+  if (lane.must_look_again) WakeQueue(queue_id);
   if (closed_) {
     Answer(waiters_.TakeAll());
   } else if (worker->is_retired) {
@@ -453,10 +506,10 @@ void Engine::CloseThreads() {
   timer_.Stop();
   Answer(waiters_.TakeAll());
   intake_.Close();
-  lane_.join();
+  for (auto& lane : lanes_) lane->thread.join();
   readers_.Close();
   Answer(waiters_.TakeAll());
-  writer_.reset();
+  for (auto& lane : lanes_) lane->Disconnect();
 }
 
 EngineMetrics Engine::Metrics() const {

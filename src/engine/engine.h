@@ -1,8 +1,9 @@
 // Collects requests, runs them in groups, and answers them.
 //
-// The lane is the one connection that writes, with a thread. Each time it is free it takes all
-// requests that wait and carries them out in one transaction: nothing waits on a timer, a lone
-// request goes out at once, and under load the groups grow by themselves. A caller that waits for
+// A lane is a connection that writes, with a thread: one where the database has one writer, some
+// where it is a server. Each time it is free it takes all requests that wait and carries them out in
+// one transaction: nothing waits on a timer, a lone request goes out at once, and under load the
+// groups grow by themselves. A caller that waits for
 // its answer anyway, and finds the lane idle, carries its request out on its own thread, which
 // saves two changes of thread.
 #ifndef PGQRS_ENGINE_ENGINE_H_
@@ -28,6 +29,7 @@
 #include "driver/driver.h"
 #include "engine/callback_thread.h"
 #include "engine/intake.h"
+#include "engine/lane.h"
 #include "engine/readers.h"
 #include "engine/stats.h"
 #include "engine/timer.h"
@@ -81,17 +83,22 @@ class Engine {
   void Log(LogLevel level, std::string_view message, std::span<const LogField> fields = {}) const;
 
  private:
-  void RunLane();
-  void WakeForOthers();
-  void RunGroup(std::vector<RequestPtr> group);
-  void TryGroup(std::span<queue::Request* const> requests);
-  void RunOneByOne(std::span<queue::Request* const> requests, const std::exception_ptr& why);
+  void RunLane(std::size_t index);
+  void WakeForOthers(Lane& lane);
+  void RunGroup(Lane& lane, std::vector<RequestPtr> group);
+  void TryGroup(Lane& lane, std::span<queue::Request* const> requests);
+  std::exception_ptr TryOnce(Lane& lane, std::span<queue::Request* const> requests,
+                             std::chrono::steady_clock::time_point deadline);
+  void RunOneByOne(Lane& lane, std::span<queue::Request* const> requests,
+                   const std::exception_ptr& why);
   void AfterCommit(queue::Group& group);
-  void RunJob(RequestPtr request);
-  void Finish(std::vector<RequestPtr> group);
+  void RunJob(Lane& lane, RequestPtr request);
+  void Rollback(Lane& lane, const std::exception_ptr& error);
+  std::chrono::steady_clock::time_point ConnectionDeadline() const;
+  void Finish(const Lane& lane, std::vector<RequestPtr> group);
   void Answer(std::vector<RequestPtr> requests);
   bool MustWait(const queue::Request& request) const;
-  void Park(RequestPtr request);
+  void Park(const Lane& lane, RequestPtr request);
   void ExpireAt(std::chrono::steady_clock::time_point time);
   void Expire();
   void CloseThreads();
@@ -107,8 +114,6 @@ class Engine {
 
   const Config config_;
   std::unique_ptr<driver::Database> database_;
-  std::unique_ptr<driver::Connection> writer_;
-  queue::Session session_;
   Stats stats_;
   std::atomic<std::uint64_t> pending_{0};
   CallbackThread callbacks_;
@@ -116,9 +121,6 @@ class Engine {
   Waiters waiters_;
   Timer timer_;
   Readers readers_;
-
-  // Of the group that is just carried out: whether its dequeues may have missed something of it.
-  bool must_look_again_ = false;
 
   std::mutex wake_mutex_;
   std::map<std::int64_t, Timer::Id> wake_timers_;  // The next visible time, by queue.
@@ -129,7 +131,7 @@ class Engine {
   std::atomic<bool> closed_{false};
   std::mutex listener_mutex_;
   std::unique_ptr<driver::ChangeListener> listener_;
-  std::thread lane_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
 }  // namespace pgqrs::engine

@@ -3,7 +3,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "queue/slice.h"
 
 namespace pgqrs::engine {
 namespace {
@@ -14,6 +17,9 @@ using Kind = queue::Request::Kind;
 // milliseconds.
 constexpr std::size_t kMaxGroupMessages = 8192;
 constexpr std::size_t kMaxGroupBytes = std::size_t{4} << 20;
+
+// How many requests that have to wait a lane passes in search of others.
+constexpr std::size_t kMaxPassed = 1024;
 
 std::size_t MessagesOf(const queue::Request& request) {
   switch (request.kind) {
@@ -60,21 +66,35 @@ void Intake::Add(std::vector<RequestPtr>& requests) {
   WakeLane();
 }
 
-// While the lane is lent its thread has nothing to do but wait for its return.
+// The first one, so that as few as possible are in use. One that is lent has nothing to do for its
+// thread but wait for its return.
 void Intake::WakeLane() {
-  if (!lent_ && std::exchange(lane_waits_, false)) not_empty_.notify_one();
+  for (auto& lane : lanes_) {
+    if (lane.is_lent || !lane.waits) continue;
+    lane.waits = false;
+    lane.wake.notify_one();
+    return;
+  }
 }
 
-bool Intake::Borrow() {
+std::optional<std::size_t> Intake::Borrow(const queue::Request* request) {
   const std::lock_guard lock(mutex_);
-  if (!lane_waits_ || lent_ || HasWork() || closed_) return false;
-  lent_ = true;
-  return true;
+  if (HasWork() || closed_) return std::nullopt;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    auto& lane = lanes_[i];
+    if (!lane.waits || lane.is_lent) continue;
+    if (request != nullptr && !Claim(lane, *request)) return std::nullopt;
+    lane.is_lent = true;
+    lane.is_busy = true;
+    return i;
+  }
+  return std::nullopt;
 }
 
-void Intake::GiveBack() {
+void Intake::GiveBack(std::size_t lane) {
   const std::lock_guard lock(mutex_);
-  lent_ = false;
+  Finish(lanes_[lane]);
+  lanes_[lane].is_lent = false;
   if (HasWork() || closed_) WakeLane();
 }
 
@@ -84,17 +104,25 @@ void Intake::Poke() {
   WakeLane();
 }
 
-Intake::Work Intake::Next() {
+Intake::Work Intake::Next(std::size_t index) {
+  auto& lane = lanes_[index];
   std::unique_lock lock(mutex_);
-  LetCallersCatchUp(lock);
-  while (lent_ || (!HasWork() && !closed_)) {
-    lane_waits_ = true;
-    not_empty_.wait(lock);
+  Finish(lane);
+  LetCallersCatchUp(lane, lock);
+  Work work;
+  for (;;) {
+    if (!lane.is_lent) {
+      work.group = TakeGroup(lane);
+      work.poked = std::exchange(poked_, false);
+      work.closed = closed_ && work.group.empty() && waiting_.empty();
+      if (!work.group.empty() || work.poked || work.closed) break;
+    }
+    lane.waits = true;
+    lane.wake.wait(lock);
+    lane.waits = false;
   }
-  lane_waits_ = false;
-  Work work = {.group = TakeGroup(), .poked = std::exchange(poked_, false)};
-  work.closed = closed_ && work.group.empty();
-  last_group_ = work.group.size();
+  lane.last_group = work.group.size();
+  lane.is_busy = !work.group.empty();
   if (blocked_callers_ > 0) not_full_.notify_all();
   return work;
 }
@@ -102,8 +130,8 @@ Intake::Work Intake::Next() {
 // After a group of many requests as many callers have just been woken, and most are about to ask
 // for the next thing. Without a chance to do so they would miss the next transaction and wait for
 // one more. A lone caller never waits here.
-void Intake::LetCallersCatchUp(std::unique_lock<std::mutex>& lock) {
-  while (last_group_ > 1 && waiting_.size() < last_group_) {
+void Intake::LetCallersCatchUp(const Lane& lane, std::unique_lock<std::mutex>& lock) {
+  while (lane.last_group > 1 && waiting_.size() < lane.last_group) {
     const auto before = waiting_.size();
     lock.unlock();
     sched_yield();
@@ -112,31 +140,99 @@ void Intake::LetCallersCatchUp(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-std::vector<RequestPtr> Intake::TakeGroup() {
+RequestPtr Intake::PopFront() {
+  auto request = std::move(waiting_.front());
+  waiting_.pop_front();
+  return request;
+}
+
+// A job that is next, where everything before it is done. An empty group where it has to wait.
+std::optional<std::vector<RequestPtr>> Intake::TakeJob(const Lane& lane) {
+  if (waiting_.empty() || waiting_.front()->kind != Kind::kJob) return std::nullopt;
   std::vector<RequestPtr> group;
-  std::size_t messages = 0;
-  std::size_t bytes = 0;
-  while (!waiting_.empty()) {
-    auto& next = waiting_.front();
-    const auto next_messages = std::max<std::size_t>(1, MessagesOf(*next));
-    const bool fits = messages + next_messages <= kMaxGroupMessages &&
-                      bytes + next->bytes <= kMaxGroupBytes && next->kind != Kind::kJob;
-    if (!group.empty() && !fits) break;
-    messages += next_messages;
-    bytes += next->bytes;
-    bytes_ -= next->bytes;
-    const bool alone = next->kind == Kind::kJob;
-    group.push_back(std::move(next));
-    waiting_.pop_front();
-    if (alone) break;
+  const bool others_are_idle = std::none_of(lanes_.begin(), lanes_.end(), [&](const Lane& other) {
+    return &other != &lane && other.is_busy;
+  });
+  if (others_are_idle) {
+    bytes_ -= waiting_.front()->bytes;
+    group.push_back(PopFront());
   }
   return group;
+}
+
+std::vector<RequestPtr> Intake::TakeGroup(Lane& lane) {
+  if (auto job = TakeJob(lane)) return *std::move(job);
+  std::vector<RequestPtr> group;
+  std::vector<RequestPtr> passed;  // What another lane has to finish something for.
+  std::size_t messages = 0;
+  std::size_t bytes = 0;
+  while (!waiting_.empty() && passed.size() < kMaxPassed) {
+    const auto& next = *waiting_.front();
+    const auto next_messages = std::max<std::size_t>(1, MessagesOf(next));
+    const bool fits = messages + next_messages <= kMaxGroupMessages &&
+                      bytes + next.bytes <= kMaxGroupBytes && next.kind != Kind::kJob;
+    if (next.kind == Kind::kJob || (!group.empty() && !fits)) break;
+    if (!Claim(lane, next)) {
+      passed.push_back(PopFront());
+      continue;
+    }
+    messages += next_messages;
+    bytes += next.bytes;
+    bytes_ -= next.bytes;
+    group.push_back(PopFront());
+  }
+  waiting_.insert(waiting_.begin(), std::make_move_iterator(passed.begin()),
+                  std::make_move_iterator(passed.end()));
+  return group;
+}
+
+std::vector<Intake::Key> Intake::KeysOf(const queue::Request& request) {
+  std::vector<Key> keys;
+  if (request.kind == Kind::kEnqueue) {
+    const auto& enqueue = static_cast<const queue::EnqueueRequest&>(request);
+    keys.push_back(enqueue.queue->id);
+    if (enqueue.producer->id == 0) keys.push_back(kRegistration);
+  } else if (request.kind == Kind::kDequeue) {
+    if (static_cast<const queue::DequeueRequest&>(request).worker->id == 0) {
+      keys.push_back(kRegistration);
+    }
+  } else if (request.kind == Kind::kSettle) {
+    for (const auto& target : static_cast<const queue::SettleRequest&>(request).targets) {
+      const Key key = -1 - queue::BatchOf(target.message_id);
+      if (keys.empty() || keys.back() != key) keys.push_back(key);
+    }
+  }
+  return keys;
+}
+
+// Answers false, and claims nothing, where another lane works on something of the request.
+bool Intake::Claim(Lane& lane, const queue::Request& request) {
+  if (lanes_.size() == 1) return true;
+  const auto keys = KeysOf(request);
+  const auto is_mine = [&](Key key) {
+    return std::find(lane.keys.begin(), lane.keys.end(), key) != lane.keys.end();
+  };
+  for (const auto key : keys) {
+    if (claimed_.contains(key) && !is_mine(key)) return false;
+  }
+  for (const auto key : keys) {
+    if (claimed_.insert(key).second) lane.keys.push_back(key);
+  }
+  return true;
+}
+
+void Intake::Finish(Lane& lane) {
+  if (!std::exchange(lane.is_busy, false)) return;
+  for (const auto key : lane.keys) claimed_.erase(key);
+  lane.keys.clear();
+  // What had to wait for this may be there for another lane.
+  if (lanes_.size() > 1 && !waiting_.empty()) WakeLane();
 }
 
 void Intake::Close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  not_empty_.notify_all();
+  for (auto& lane : lanes_) lane.wake.notify_all();
   not_full_.notify_all();
 }
 

@@ -3,9 +3,12 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "queue/request.h"
@@ -14,12 +17,17 @@ namespace pgqrs::engine {
 
 using RequestPtr = std::unique_ptr<queue::Request>;
 
-// Where requests wait for the lane: first in, first out, and bounded. It also decides which thread
-// works the lane: its own, or for one group a caller that would only wait for the answer.
+// Where requests wait for the lanes: first in, first out, and bounded. It also decides which thread
+// works a lane: its own, or for one group a caller that would only wait for the answer.
+//
+// Where there are several lanes, enqueues to one queue go through one at a time, so that they become
+// visible in the order in which they were made, and what settles messages of one batch too, so that
+// the lanes do not wait for each other's rows. A job is taken when nothing that came before it is
+// still under way.
 class Intake {
  public:
-  Intake(std::size_t max_requests, std::size_t max_bytes)
-      : max_requests_(max_requests), max_bytes_(max_bytes) {}
+  Intake(std::size_t max_requests, std::size_t max_bytes, std::size_t lanes = 1)
+      : max_requests_(max_requests), max_bytes_(max_bytes), lanes_(lanes) {}
 
   // Adds requests, which stay together. Waits first while too much is waiting. Answers false, and
   // leaves them alone, once the intake is closed.
@@ -28,48 +36,67 @@ class Intake {
   // The same without waiting, for the engine's own threads.
   bool PushNow(std::vector<RequestPtr>& requests);
 
-  // Where the lane is idle, lends it to the caller, who carries out one group of its own and then
-  // calls GiveBack; answers false, and lends nothing, where it is not.
-  bool Borrow();
-  void GiveBack();
+  // Where a lane is idle and nothing waits, lends it to the caller, who carries out one group of its
+  // own, which is this request where given, and then calls GiveBack. Nothing where that cannot be.
+  std::optional<std::size_t> Borrow(const queue::Request* request = nullptr);
+  void GiveBack(std::size_t lane = 0);
 
-  // Makes the lane's own thread come round, be it with an empty group.
+  // Makes a lane's own thread come round, be it with an empty group.
   void Poke();
 
-  // What the lane's own thread is to do next.
+  // What a lane's own thread is to do next.
   struct Work {
     std::vector<RequestPtr> group;
     bool poked = false;   // Poke was called since the last time.
     bool closed = false;  // Everything was taken, and nothing will come any more.
   };
 
-  // Takes the next group: a job alone, or all other requests up to a limit. Waits for one, or for a
-  // poke or the end.
-  Work Next();
+  // Takes the next group for a lane, which has finished the one before: a job alone, or all other
+  // requests up to a limit. Waits for one, or for a poke or the end.
+  Work Next(std::size_t lane = 0);
 
   void Close();
 
   std::size_t size() const;
 
  private:
+  // What no other lane may work on at the same time: a queue that is enqueued to, or (negative) a
+  // batch of which messages are settled.
+  using Key = std::int64_t;
+
+  // Workers are registered by one lane at a time.
+  static constexpr Key kRegistration = 0;
+
+  struct Lane {
+    std::condition_variable wake;
+    bool waits = false;  // Its thread does, for something to do.
+    bool is_lent = false;
+    bool is_busy = false;  // With a group.
+    std::vector<Key> keys;
+    std::size_t last_group = 0;
+  };
+
   bool IsFull() const;
   bool HasWork() const { return !waiting_.empty() || poked_; }
   void Add(std::vector<RequestPtr>& requests);
   void WakeLane();
-  void LetCallersCatchUp(std::unique_lock<std::mutex>& lock);
-  std::vector<RequestPtr> TakeGroup();
+  void LetCallersCatchUp(const Lane& lane, std::unique_lock<std::mutex>& lock);
+  std::vector<RequestPtr> TakeGroup(Lane& lane);
+  std::optional<std::vector<RequestPtr>> TakeJob(const Lane& lane);
+  RequestPtr PopFront();
+  static std::vector<Key> KeysOf(const queue::Request& request);
+  bool Claim(Lane& lane, const queue::Request& request);
+  void Finish(Lane& lane);
 
   const std::size_t max_requests_;
   const std::size_t max_bytes_;
   mutable std::mutex mutex_;
-  std::condition_variable not_empty_;
   std::condition_variable not_full_;
+  std::vector<Lane> lanes_;
+  std::unordered_set<Key> claimed_;  // By all lanes.
   std::deque<RequestPtr> waiting_;
   std::size_t bytes_ = 0;
   std::size_t blocked_callers_ = 0;
-  std::size_t last_group_ = 0;
-  bool lane_waits_ = false;  // Its thread does, for something to do.
-  bool lent_ = false;
   bool poked_ = false;
   bool closed_ = false;
 };

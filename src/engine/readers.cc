@@ -46,6 +46,7 @@ void Readers::RunTask(const Task& task, std::unique_ptr<driver::Connection>& con
   }
   task(connection.get(), nullptr);
   connection->Rollback();
+  if (connection->is_lost()) connection.reset();
 }
 
 void Readers::Close() {

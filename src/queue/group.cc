@@ -38,21 +38,7 @@ bool IsLeftOver(std::span<Request* const> requests) {
          !static_cast<const SettleRequest*>(first)->left.empty();
 }
 
-// A process that works on more batches at a time looks the others up.
-constexpr std::size_t kMaxQueuesOfBatches = 65'536;
-
 }  // namespace
-
-std::int64_t Session::QueueOf(std::int64_t batch_id, std::int64_t if_known) const {
-  if (if_known != 0) return if_known;
-  const auto found = queues_of_batches.find(batch_id);
-  return found == queues_of_batches.end() ? 0 : found->second;
-}
-
-void Session::NoteQueueOf(std::int64_t batch_id, std::int64_t queue_id) {
-  if (queues_of_batches.size() >= kMaxQueuesOfBatches) queues_of_batches.clear();
-  queues_of_batches.emplace(batch_id, queue_id);
-}
 
 std::int64_t IdBlock::Next(driver::Connection& connection) {
   if (next_ == end_) {
@@ -131,15 +117,7 @@ void Group::Committed() {
   for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
     dequeue->kept = dequeue->taken.size();
   }
-  for (const auto& [worker_id, n] : settled_) {
-    const auto holder = session_.holders.find(worker_id);
-    if (holder == session_.holders.end()) continue;
-    if (const auto worker = holder->second.lock()) {
-      worker->held -= n;
-    } else {
-      session_.holders.erase(holder);
-    }
-  }
+  for (const auto& [worker_id, n] : settled_) session_.shared->holders.Settled(worker_id, n);
 }
 
 void Group::RolledBack() {
@@ -160,12 +138,9 @@ void Group::MayHaveCommitted() {
 void Group::CountTaken() {
   for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
     if (dequeue->taken.size() == dequeue->kept) continue;
-    dequeue->worker->held += static_cast<std::int64_t>(dequeue->taken.size() - dequeue->kept);
-    session_.holders[dequeue->worker->id] = dequeue->worker;
+    session_.shared->holders.Took(
+        dequeue->worker, static_cast<std::int64_t>(dequeue->taken.size() - dequeue->kept));
   }
-  if (session_.holders.size() < session_.sweep_holders_at) return;
-  std::erase_if(session_.holders, [](const auto& holder) { return holder.second.expired(); });
-  session_.sweep_holders_at = std::max(session_.sweep_holders_at, 2 * session_.holders.size());
 }
 
 std::int64_t Group::WorkerId(Worker& worker) {

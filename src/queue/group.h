@@ -15,7 +15,7 @@
 
 #include "driver/driver.h"
 #include "queue/request.h"
-#include "queue/scan_hints.h"
+#include "queue/shared_state.h"
 
 namespace pgqrs::queue {
 
@@ -34,7 +34,7 @@ class IdBlock {
   std::int64_t end_ = 0;
 };
 
-// What the groups of one lane share. Used by the lane's thread only.
+// What the groups of one lane share. Used by one thread at a time, except for what all lanes share.
 struct Session {
   int max_read_ct = 5;
   struct Ids {
@@ -42,16 +42,7 @@ struct Session {
     IdBlock leases{sql::Statement::kReserveLeaseTokens};
   } ids;
   Clock clock;  // None: the server's.
-  std::shared_ptr<ScanHints> hints = std::make_shared<ScanHints>();
-
-  // The queue of a batch: the one given, or the one that a dequeue has told lately; 0 where none
-  // has.
-  std::int64_t QueueOf(std::int64_t batch_id, std::int64_t if_known) const;
-  void NoteQueueOf(std::int64_t batch_id, std::int64_t queue_id);
-
-  std::unordered_map<std::int64_t, std::int64_t> queues_of_batches;
-  std::unordered_map<std::int64_t, std::weak_ptr<Worker>> holders;  // By worker id.
-  std::size_t sweep_holders_at = 256;  // At this size those that are gone are taken out.
+  std::shared_ptr<SharedState> shared = std::make_shared<SharedState>();
 };
 
 // A queue that has messages which become visible at this time, or did.

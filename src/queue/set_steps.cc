@@ -109,7 +109,8 @@ void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
   auto& entry = targets_.emplace_back(Target{&request, index, nullptr});
   const std::int64_t worker_id =
       target.lease_token == 0 && request.worker ? request.worker->id.load() : 0;
-  const auto queue_id = group_.session_.QueueOf(batch_id, target.queue_id);
+  auto& queues = group_.session_.shared->queues_of_batches;
+  const auto queue_id = target.queue_id != 0 ? target.queue_id : queues.Find(batch_id);
   const bool has_lease = target.lease_token != 0 || worker_id != 0;
   if (target.message_id <= 0 || queue_id == 0 || !has_lease) return;
   auto& ack = acks_[{queue_id, batch_id, target.lease_token, worker_id}];
@@ -176,7 +177,7 @@ void SetSteps::SendDeal(Deal& deal) {
   deal.lease = first.lease.count();
   deal.token = group_.session_.ids.leases.Next(group_.connection_);
   deal.begin = std::chrono::steady_clock::now();
-  deal.scan = group_.session_.hints->Begin(deal.queue_id, deal.begin);
+  deal.scan = group_.session_.shared->hints.Begin(deal.queue_id, deal.begin);
   const auto per_slice = deal.scan.messages_per_slice;
   deal.limit = std::min(kMaxSlices, (deal.wanted + per_slice - 1) / per_slice + 1);
   std::array<Scalar, kPriorities> hints;
@@ -194,7 +195,11 @@ void SetSteps::SendDeal(Deal& deal) {
   };
   group_.connection_.Send(Statement::kTakeMessages, values,
                           Keep([this, &deal](const driver::Row& row) {
-                            ReadTaken(deal, row);
+                            try {
+                              ReadTaken(deal, row);
+                            } catch (...) {  // The commit is on its way and goes on.
+                              deal.error = std::current_exception();
+                            }
                             return true;
                           }));
 }
@@ -220,8 +225,8 @@ void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
                            .lease_end = row.Int(5) + deal.lease};
   SplitPayloads(row.Text(8), elements_);
   AppendMessages(taken, elements_, deal.taken);
-  group_.session_.NoteQueueOf(taken.batch_id, deal.queue_id);
-  group_.session_.hints->Took(deal.queue_id, taken.priority, taken.visible_at, Count(part));
+  group_.session_.shared->queues_of_batches.Note(taken.batch_id, deal.queue_id);
+  group_.session_.shared->hints.Took(deal.queue_id, taken.priority, taken.visible_at, Count(part));
 }
 
 void SetSteps::Conclude() {
@@ -253,13 +258,14 @@ void SetSteps::ConcludeEnqueues() {
 
 void SetSteps::Conclude(Deal& deal) {
   const auto end = std::chrono::steady_clock::now();
-  group_.session_.hints->Ended(deal.queue_id, deal.scan, deal.begin, end);
+  group_.session_.shared->hints.Ended(deal.queue_id, deal.scan, deal.begin, end);
   std::sort(deal.taken.begin(), deal.taken.end(), ComesBefore);
   DealOut(deal.taken, deal.seen_slices == deal.limit, deal.requests);
   for (auto* request : deal.requests) {
     if (!deal.is_answered && request->taken.empty()) {
       request->error = QueueIsGone(*request->queue);
     }
+    if (deal.error && request->Missing() > 0) request->error = deal.error;
     if (request->WaitsForMore()) request->next_visible = deal.next_visible;
   }
 }

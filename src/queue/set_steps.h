@@ -72,6 +72,7 @@ class SetSteps {
     std::int64_t seen_slices = 0;
     std::optional<std::int64_t> next_visible;
     std::vector<TakenMessage> taken;
+    std::exception_ptr error;  // Of what could not be read.
   };
 
   void SendAcks(const std::vector<SettleRequest*>& requests);

@@ -48,6 +48,7 @@ class FaultyDatabase final : public driver::Database {
   std::string_view dialect() const override { return real_->dialect(); }
   bool is_embedded() const override { return real_->is_embedded(); }
   std::unique_ptr<driver::Connection> OpenWriter() override;
+  bool has_many_writers() const override { return real_->has_many_writers(); }
   bool can_read_beside() const override { return real_->can_read_beside(); }
   std::unique_ptr<driver::Connection> OpenReader() override { return real_->OpenReader(); }
   TimePoint ApproximateNow() const override { return real_->ApproximateNow(); }

@@ -28,6 +28,7 @@ class PostgresConnection final : public Connection {
   void Rollback() noexcept override;
   using Connection::Run;
   void Run(sql::Statement statement, std::span<const Value> rows, const RowSink& sink) override;
+  bool is_lost() const override { return pipeline_.is_lost(); }
   bool works_on_sets() const override { return true; }
   void Send(sql::Statement statement, std::span<const Value> row, const RowSink& sink) override;
   void LockForInstall() override;

@@ -21,6 +21,7 @@ class PostgresDatabase final : public Database {
   std::string_view dialect() const override { return "postgres"; }
   bool is_embedded() const override { return false; }
   std::unique_ptr<Connection> OpenWriter() override;
+  bool has_many_writers() const override { return true; }
   bool can_read_beside() const override { return true; }
   std::unique_ptr<Connection> OpenReader() override;
   TimePoint ApproximateNow() const override {

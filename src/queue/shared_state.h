@@ -1,0 +1,51 @@
+// What the lanes of one store know together.
+#ifndef PGQRS_QUEUE_SHARED_STATE_H_
+#define PGQRS_QUEUE_SHARED_STATE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "queue/request.h"
+#include "queue/scan_hints.h"
+
+namespace pgqrs::queue {
+
+// Counts what workers of this process hold. Any thread may call it at any time.
+class Holders {
+ public:
+  // The worker was handed out n messages.
+  void Took(const std::shared_ptr<Worker>& worker, std::int64_t n);
+  // n messages that this worker held were settled.
+  void Settled(std::int64_t worker_id, std::int64_t n);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::int64_t, std::weak_ptr<Worker>> workers_;  // By id.
+  std::size_t sweep_at_ = 256;  // At this size those that are gone are taken out.
+};
+
+// The queues of batches of which messages were handed out lately: a caller may name a message by its
+// id alone. Any thread may call it at any time.
+class QueuesOfBatches {
+ public:
+  void Note(std::int64_t batch_id, std::int64_t queue_id);
+  // 0 where it is not known.
+  std::int64_t Find(std::int64_t batch_id);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::int64_t, std::int64_t> queues_;
+};
+
+struct SharedState {
+  ScanHints hints;
+  Holders holders;
+  QueuesOfBatches queues_of_batches;
+};
+
+}  // namespace pgqrs::queue
+
+#endif  // PGQRS_QUEUE_SHARED_STATE_H_
