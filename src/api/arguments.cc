@@ -115,12 +115,13 @@ void CheckDuration(std::string_view argument, Duration duration, Duration least)
 
 void CheckLease(Duration lease) { CheckDuration("lease", lease, kMillisecond); }
 
-void CheckPayload(const Config& config, const Json& payload) {
+void CheckPayload(const Config& config, driver::JsonCheck check_json, const Json& payload) {
   const auto& text = payload.text();
   if (text.size() > config.max_payload_size) {
     throw ValidationError("payload: has " + util::ShowBytes(text.size()) +
                           "; max_payload_size is " + util::ShowBytes(config.max_payload_size));
   }
+  if (check_json != nullptr) check_json(text);
   // Json has made sure of everything else already, except for what only this store asks for.
   const bool has_rules = config.max_string_length || config.max_object_depth < Json::kMaxDepth ||
                          !config.forbidden_keys.empty() || !config.required_keys.empty();
