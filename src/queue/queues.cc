@@ -76,16 +76,21 @@ bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
 }  // namespace
 
 QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMissing if_missing) {
-  if (auto queue = FindQueue(connection, name)) {
-    if (if_missing == IfMissing::kCreateStrictly) {
-      throw QueueAlreadyExistsError(Named(name) + " exists already");
-    }
-    return *std::move(queue);
+  auto queue = FindQueue(connection, name);
+  if (!queue && if_missing != IfMissing::kFail) {
+    std::optional<QueueInfo> created;
+    connection.Run(Statement::kInsertQueue, {name, ToMicros(connection.Now())},
+                   [&](const driver::Row& row) {
+                     created = ReadQueue(row);
+                     return true;
+                   });
+    if (created) return *std::move(created);
+    queue = RequireQueue(connection, name);  // Another transaction has made it in between.
   }
-  if (if_missing != IfMissing::kFail) {
-    connection.Run(Statement::kInsertQueue, {name, ToMicros(connection.Now())});
+  if (queue && if_missing == IfMissing::kCreateStrictly) {
+    throw QueueAlreadyExistsError(Named(name) + " exists already");
   }
-  return RequireQueue(connection, name);
+  return queue ? *std::move(queue) : RequireQueue(connection, name);
 }
 
 void RequireOpen(driver::Connection& connection, const QueueRef& queue) {
