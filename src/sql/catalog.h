@@ -18,6 +18,7 @@ namespace pgqrs::sql {
 // for rows that are about to be changed.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
+  V(DescribeSchema,          "",             "ttt")                 \
   V(ListMigrations,          "",             "it")                  \
   V(InsertMigration,         "itz",          "")                    \
   V(CreateMigrations,        "",             "")                    \
