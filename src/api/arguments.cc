@@ -76,6 +76,10 @@ void CheckText(std::string_view argument, std::string_view text, std::size_t max
                           util::ShowBytes(max_bytes) + " are allowed");
   }
   if (!util::QuoteJson(text)) throw ValidationError(name + ": is not UTF-8");
+  // Not every database can store it.
+  if (text.find('\0') != std::string_view::npos) {
+    throw ValidationError(name + ": has the control character U+0000");
+  }
 }
 
 void CheckQueueName(std::string_view name) {

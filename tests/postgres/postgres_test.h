@@ -21,7 +21,9 @@ class PostgresTest : public ::testing::Test {
   PostgresTest() = default;
   ~PostgresTest() override {
     for (const auto& role : roles_) {
-      Shell().Execute("DROP OWNED BY " + role + "; DROP ROLE " + role);
+      auto shell = Shell();
+      shell.Execute("DROP OWNED BY " + role);
+      shell.Execute("DROP ROLE " + role);
     }
   }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/throws.h"
@@ -111,6 +112,9 @@ TEST(CheckText, RefusesTooMuchAndWhatIsNoUtf8) {
               AllOf(StartsWith("reason: "), HasSubstr("5 bytes")));
   EXPECT_THAT(MessageOf<ValidationError>([] { internal::CheckText("reason", "\x80", 4); }),
               HasSubstr("not UTF-8"));
+  EXPECT_THAT(MessageOf<ValidationError>(
+                  [] { internal::CheckText("reason", std::string_view("a\0", 2), 4); }),
+              HasSubstr("U+0000"));
 }
 
 TEST(CheckEnqueueOptions, TakesOneTimeAndAPriorityFrom0To9) {
