@@ -43,7 +43,8 @@ std::string Failure(const std::string& dsn) {
 // text it leaves them alone.
 class Listener {
  public:
-  explicit Listener(std::string answer) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Listener(const std::string& answer)
+      : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address = {};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

@@ -56,6 +56,7 @@ TEST_F(PostgresMessagesView, EveryMessageOfAFullBatchIsShown) {
   auto store = Open();
   auto queue = store.Queue("jobs");
   std::vector<Json> payloads;
+  payloads.reserve(64);
   for (int i = 0; i < 64; ++i) payloads.push_back(Json::Parse(std::to_string(i)));
   const auto ids = queue.EnqueueBatch(payloads);
   // The last one's bit is the sign of the mask.
