@@ -42,7 +42,8 @@ class ValidationError : public Error {
   using Error::Error;
 };
 
-// A payload is no JSON document, or no UTF-8. Nothing was stored.
+// A payload is no JSON document, or no UTF-8, or holds what the database cannot store. Nothing was
+// stored.
 class SerializationError : public Error {
  public:
   using Error::Error;

@@ -31,9 +31,10 @@ class Json {
       : Json(std::string_view(content)) {}
 
   // Takes one whole JSON document (RFC 8259). It is kept as written, numbers of any size and
-  // precision too, but for white space around it. Throws SerializationError, which names the
-  // position, where the text is no JSON or no UTF-8, and ValidationError where an object names a
-  // key twice or nesting is deeper than kMaxDepth.
+  // precision too, but for white space around it. (Postgres gives a message's payload back as an
+  // equal document, not as the same text: see docs/limits.md.) Throws SerializationError, which
+  // names the position, where the text is no JSON or no UTF-8, and ValidationError where an object
+  // names a key twice or nesting is deeper than kMaxDepth.
   static Json Parse(std::string text);
 
   // The document as text; never empty.

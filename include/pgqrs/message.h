@@ -85,7 +85,7 @@ class Message {
   Future<bool> DeleteAsync();
 
   // Puts the message to the dead letters, with the reason, from which it can be replayed. A reason,
-  // like the error of a release, has at most 64 KiB of UTF-8 (else ValidationError).
+  // like the error of a release, has at most 64 KiB of UTF-8 without U+0000 (else ValidationError).
   bool DeadLetter(std::string_view reason);
   Future<bool> DeadLetterAsync(std::string_view reason);
 

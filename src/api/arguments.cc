@@ -76,6 +76,10 @@ void CheckText(std::string_view argument, std::string_view text, std::size_t max
                           util::ShowBytes(max_bytes) + " are allowed");
   }
   if (!util::QuoteJson(text)) throw ValidationError(name + ": is not UTF-8");
+  // Not every database can store it.
+  if (text.find('\0') != std::string_view::npos) {
+    throw ValidationError(name + ": has the control character U+0000");
+  }
 }
 
 void CheckQueueName(std::string_view name) {
@@ -115,13 +119,14 @@ void CheckDuration(std::string_view argument, Duration duration, Duration least)
 
 void CheckLease(Duration lease) { CheckDuration("lease", lease, kMillisecond); }
 
-void CheckPayload(const Config& config, const Json& payload) {
+void CheckPayload(const Config& config, driver::JsonCheck check_json, const Json& payload) {
   const auto& text = payload.text();
   if (text.empty()) throw ValidationError("payload: is a Json that was moved from");
   if (text.size() > config.max_payload_size) {
     throw ValidationError("payload: has " + util::ShowBytes(text.size()) +
                           "; max_payload_size is " + util::ShowBytes(config.max_payload_size));
   }
+  if (check_json != nullptr) check_json(text);
   // Json has made sure of everything else already, except for what only this store asks for.
   const bool has_rules = config.max_string_length || config.max_object_depth < Json::kMaxDepth ||
                          !config.forbidden_keys.empty() || !config.required_keys.empty();

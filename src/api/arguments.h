@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "driver/driver.h"
+
 namespace pgqrs::internal {
 
 // Throws ConfigError instead.
@@ -28,8 +30,9 @@ void CheckPage(const Page& page);
 void CheckDuration(std::string_view argument, Duration duration, Duration least);
 void CheckLease(Duration lease);
 
-// Holds a payload against the limits of the store.
-void CheckPayload(const Config& config, const Json& payload);
+// Holds a payload against the limits of the store, and against those of its database where it has
+// any (`check_json`, or null). Throws SerializationError for the latter.
+void CheckPayload(const Config& config, driver::JsonCheck check_json, const Json& payload);
 
 }  // namespace pgqrs::internal
 

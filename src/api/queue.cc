@@ -43,13 +43,17 @@ void FillEnqueue(EnqueueRequest& request, const internal::QueueCore& queue,
 }
 
 // Names the position in the error.
-void CheckPayloads(const Config& config, std::span<const Json> payloads) {
-  for (std::size_t i = 0; i < payloads.size(); ++i) {
-    try {
-      internal::CheckPayload(config, payloads[i]);
-    } catch (const ValidationError& error) {
-      throw ValidationError("payload " + std::to_string(i) + " of the batch: " + error.what());
-    }
+void CheckPayloads(const internal::StoreCore& store, std::span<const Json> payloads) {
+  std::size_t i = 0;
+  const auto placed = [&](const Error& error) {
+    return "payload " + std::to_string(i) + " of the batch: " + error.what();
+  };
+  try {
+    for (; i < payloads.size(); ++i) store.CheckPayload(payloads[i]);
+  } catch (const ValidationError& error) {
+    throw ValidationError(placed(error));
+  } catch (const SerializationError& error) {
+    throw SerializationError(placed(error));
   }
 }
 
@@ -59,7 +63,7 @@ internal::CallPtr<std::int64_t, EnqueueRequest> EnqueueOne(const internal::Queue
   auto& store = queue.store();
   auto call = store.MakeCall<std::int64_t, EnqueueRequest>(
       [](EnqueueRequest& request) { return request.ids.front(); });
-  internal::CheckPayload(store.config(), payload);
+  store.CheckPayload(payload);
   FillEnqueue(*call, queue, std::span(&payload, 1), options);
   return call;
 }
@@ -71,7 +75,7 @@ internal::CallPtr<std::vector<std::int64_t>, EnqueueRequest> EnqueueMany(
   auto call = store.MakeCall<std::vector<std::int64_t>, EnqueueRequest>(
       [](EnqueueRequest& request) { return std::move(request.ids); });
   CheckBatchSize(payloads.size());
-  CheckPayloads(store.config(), payloads);
+  CheckPayloads(store, payloads);
   FillEnqueue(*call, queue, payloads, options);
   return call;
 }

@@ -87,6 +87,7 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
     : config_(config),
       fork_generation_(util::ForkGeneration()),
       dialect_(database->dialect()),
+      check_json_(database->check_json()),
       rate_limit_(config.max_enqueue_per_second, config.max_enqueue_burst),
       own_worker_(std::make_shared<queue::Worker>()),
       engine_(config, std::move(database), std::move(writer)) {
@@ -105,6 +106,10 @@ void StoreCore::CheckUsable() const {
   if (util::ForkGeneration() != fork_generation_) {
     throw Error("the store was opened before fork, and belongs to the parent process");
   }
+}
+
+void StoreCore::CheckPayload(const Json& payload) const {
+  internal::CheckPayload(config_, check_json_, payload);
 }
 
 void StoreCore::AddWorker(const std::shared_ptr<queue::Worker>& worker,

@@ -91,6 +91,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   engine::Engine& engine() { return engine_; }
   RateLimit& rate_limit() { return rate_limit_; }
   std::string_view dialect() const { return dialect_; }
+  // Throws where the store cannot take the payload.
+  void CheckPayload(const Json& payload) const;
   const std::shared_ptr<queue::Worker>& own_worker() const { return own_worker_; }
 
   template <typename T, typename RequestT>
@@ -162,6 +164,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   const Config config_;
   const std::uint64_t fork_generation_;
   const std::string dialect_;
+  const driver::JsonCheck check_json_;
   RateLimit rate_limit_;
   std::mutex workers_mutex_;
   struct OpenWorker {

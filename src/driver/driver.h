@@ -134,11 +134,17 @@ class ChangeListener {
   virtual void SetArmed(bool armed) = 0;
 };
 
+// Throws SerializationError where a database cannot store a JSON document.
+using JsonCheck = void (*)(std::string_view json);
+
 class Database {
  public:
   virtual ~Database() = default;
 
   virtual std::string_view dialect() const = 0;
+
+  // Null where every document can be stored.
+  virtual JsonCheck check_json() const { return nullptr; }
 
   // True where the database's owner is this process, so that a schema may be upgraded unasked.
   virtual bool is_embedded() const = 0;

@@ -19,6 +19,7 @@ namespace pgqrs::sql {
 // only where the database works on sets, and have no text elsewhere.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
+  V(DescribeSchema,          "",             "ttt")                 \
   V(ListMigrations,          "",             "it")                  \
   V(InsertMigration,         "itz",          "")                    \
   V(CreateMigrations,        "",             "")                    \

@@ -12,12 +12,15 @@ const std::vector<Backend>& Backends() {
   static const std::vector<Backend> backends = {
       {.name = "SqliteFile",
        .is_shared = true,
+       .keeps_text = true,
        .new_dsn = [](const TempFolder& folder) { return "sqlite://" + folder.File("queue.db"); }},
       {.name = "Postgres",
        .is_shared = true,
+       .keeps_text = false,
        .new_dsn = [](const TempFolder&) { return SharedPostgres().NewDatabase(); }},
       {.name = "SqliteMemory",
        .is_shared = false,
+       .keeps_text = true,
        .new_dsn = [](const TempFolder&) { return std::string("sqlite::memory:"); }},
   };
   return backends;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/json_value.h"
 #include "support/manual_clock.h"
 #include "support/messages.h"
 #include "support/names.h"
@@ -24,6 +25,9 @@ struct Backend {
 
   // Whether a second store of this or another process can open the same database.
   bool is_shared;
+
+  // Whether a payload comes back as it was written, and not only as the same JSON value.
+  bool keeps_text;
 
   // The DSN of a new database in an empty folder.
   std::string (*new_dsn)(const TempFolder& folder);

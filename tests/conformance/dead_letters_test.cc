@@ -211,6 +211,8 @@ TEST_P(DeadLetters, AReasonThatCannotBeStoredIsRefusedAndTheLeaseStays) {
               HasSubstr("65,537 bytes"));
   EXPECT_THAT(MessageOf<ValidationError>([&] { message->Release(seconds(0), "\xff"); }),
               HasSubstr("error: is not UTF-8"));
+  EXPECT_THAT(MessageOf<ValidationError>([&] { message->DeadLetter(std::string(1, '\0')); }),
+              HasSubstr("reason: has the control character U+0000"));
   EXPECT_TRUE(message->DeadLetter(std::string(65'536, 'x')));
 }
 

@@ -127,7 +127,7 @@ class RandomCalls {
   void ExpectTaken(const Message& message, const QueueModel::Taken& expected) const {
     const auto& model = expected.message;
     EXPECT_EQ(message.id(), model.id);
-    EXPECT_EQ(message.payload().text(), model.payload);
+    EXPECT_THAT(message.payload(), IsJson(model.payload));
     EXPECT_EQ(message.read_count(), model.read_count);
     EXPECT_EQ(message.priority(), model.priority);
     EXPECT_EQ(message.enqueued_at(), model.enqueued_at);
@@ -318,7 +318,7 @@ class RandomCalls {
     SCOPED_TRACE("message " + std::to_string(model.id));
     EXPECT_EQ(info.id, model.id);
     EXPECT_EQ(ToString(info.state), ToString(model_.StateOf(model, Now())));
-    EXPECT_EQ(info.payload.text(), model.payload);
+    EXPECT_THAT(info.payload, IsJson(model.payload));
     EXPECT_EQ(info.priority, model.priority);
     EXPECT_EQ(info.read_count, model.read_count);
     EXPECT_EQ(info.enqueued_at, model.enqueued_at);

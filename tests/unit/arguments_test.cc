@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/throws.h"
@@ -32,7 +33,7 @@ std::string WhyNotOptions(const EnqueueOptions& options) {
 }
 
 std::string WhyNotPayload(const Config& config, const Json& payload) {
-  return MessageOf<ValidationError>([&] { internal::CheckPayload(config, payload); });
+  return MessageOf<ValidationError>([&] { internal::CheckPayload(config, nullptr, payload); });
 }
 
 // What CheckConfig says once `change` was made to a configuration that is right.
@@ -111,6 +112,9 @@ TEST(CheckText, RefusesTooMuchAndWhatIsNoUtf8) {
               AllOf(StartsWith("reason: "), HasSubstr("5 bytes")));
   EXPECT_THAT(MessageOf<ValidationError>([] { internal::CheckText("reason", "\x80", 4); }),
               HasSubstr("not UTF-8"));
+  EXPECT_THAT(MessageOf<ValidationError>(
+                  [] { internal::CheckText("reason", std::string_view("a\0", 2), 4); }),
+              HasSubstr("U+0000"));
 }
 
 TEST(CheckEnqueueOptions, TakesOneTimeAndAPriorityFrom0To9) {
@@ -151,7 +155,7 @@ TEST(CheckLease, TakesFromAMillisecondToTenYears) {
 TEST(CheckPayload, HoldsThePayloadAgainstTheLimitsOfTheStore) {
   Config config;
   config.max_payload_size = 10;
-  EXPECT_NO_THROW(internal::CheckPayload(config, Json("12345678")));
+  EXPECT_NO_THROW(internal::CheckPayload(config, nullptr, Json("12345678")));
   EXPECT_THAT(WhyNotPayload(config, Json("123456789")), HasSubstr("max_payload_size"));
 
   config = Config();
@@ -166,7 +170,7 @@ TEST(CheckPayload, HoldsThePayloadAgainstTheLimitsOfTheStore) {
   config = Config();
   config.required_keys = {"a"};
   EXPECT_THAT(WhyNotPayload(config, Json::Parse("{}")), HasSubstr("missing"));
-  EXPECT_NO_THROW(internal::CheckPayload(config, Json::Parse(R"({"a":1})")));
+  EXPECT_NO_THROW(internal::CheckPayload(config, nullptr, Json::Parse(R"({"a":1})")));
 }
 
 }  // namespace

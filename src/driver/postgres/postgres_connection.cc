@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "driver/postgres/schema_compare.h"
+
 namespace pgqrs::driver {
 
 PostgresConnection::PostgresConnection(const PostgresOptions& options, Role role,
@@ -81,7 +83,9 @@ void PostgresConnection::PrepareAll() {
   pipeline_.Sync();
 }
 
-std::vector<std::string> PostgresConnection::CompareSchema() { return {}; }
+std::vector<std::string> PostgresConnection::CompareSchema() {
+  return CompareWithFreshSchema(options_);
+}
 
 TimePoint PostgresConnection::Now() {
   if (options_.clock) return options_.clock();

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "driver/driver.h"
+#include "driver/postgres/jsonb.h"
 #include "driver/postgres/postgres_dsn.h"
 #include "driver/postgres/server_clock.h"
 
@@ -19,6 +20,7 @@ class PostgresDatabase final : public Database {
   explicit PostgresDatabase(const Config& config) : options_(ParsePostgresDsn(config)) {}
 
   std::string_view dialect() const override { return "postgres"; }
+  JsonCheck check_json() const override { return CheckJsonb; }
   bool is_embedded() const override { return false; }
   std::unique_ptr<Connection> OpenWriter() override;
   bool has_many_writers() const override { return true; }

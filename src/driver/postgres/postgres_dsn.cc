@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string_view>
 
@@ -25,13 +28,40 @@ struct FreeMemory {
   void operator()(char* memory) const { PQfreemem(memory); }
 };
 
-// What libpq says of a DSN, as far as it cannot hold a part of a password.
-std::string Reason(const char* message) {
-  const std::string_view text = message != nullptr ? message : "";
-  for (const std::string_view safe : {"invalid connection option", "invalid URI query parameter"}) {
-    if (text.starts_with(safe)) return std::string(text.substr(0, text.find('\n')));
+bool IsUrl(std::string_view dsn) {
+  return dsn.starts_with("postgresql://") || dsn.starts_with("postgres://");
+}
+
+// What libpq says of a DSN, as far as it cannot hold a part of a password: the name of a parameter
+// that it does not know. Where a password was not quoted or encoded, that may be a part of it.
+std::string Reason(std::string_view message, std::string_view dsn) {
+  const bool names_parameter = message.starts_with("invalid connection option \"") ||
+                               message.starts_with("invalid URI query parameter: \"");
+  const auto begin = message.find('"') + 1;
+  const auto name = message.substr(begin, message.find('"', begin) - begin);
+  if (names_parameter && dsn.find('@', dsn.find(name)) == std::string_view::npos &&
+      dsn.substr(0, dsn.find(name)).find("password") == std::string_view::npos) {
+    return "libpq knows no parameter \"" + std::string(name) + "\"";
   }
   return "it cannot be read as postgresql://user@host:port/database or as keyword=value pairs";
+}
+
+// Refuses a URL whose password has characters that end it: libpq would take what follows for the
+// name of a host, a port or a database, and show it.
+void CheckUrl(std::string_view dsn) {
+  if (!IsUrl(dsn)) return;
+  const auto rest = dsn.substr(dsn.find("://") + 3);
+  const auto host_at = rest.substr(0, rest.find('/')).find('@') + 1;  // 0 where there is no user.
+  const auto host_and_path = rest.substr(host_at, rest.find('?', host_at) - host_at);
+  if (host_and_path.find('@') == std::string_view::npos) return;
+  throw ConfigError(
+      "dsn: there is an '@' too many in the URL; in names and passwords '@' is to be written as "
+      "%40 and '/' as %2F");
+}
+
+void CheckPort(std::string_view port) {
+  if (port.find_first_not_of("0123456789,") == std::string_view::npos) return;
+  throw ConfigError("dsn: the port is not a number");
 }
 
 std::string Quoted(std::string_view text, char quote) {
@@ -43,22 +73,24 @@ std::string Quoted(std::string_view text, char quote) {
   return quoted + quote;
 }
 
-void Replace(std::string& text, std::string_view what, std::string_view by) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
-    text.replace(at, what.size(), by);
+// For each of the hosts, so that all of them can be tried. libpq counts whole seconds, and 2 at
+// least.
+std::string ConnectTimeout(Duration timeout, const PQconninfoOption* options) {
+  std::ptrdiff_t hosts = 1;
+  for (const auto* option = options; option->keyword != nullptr; ++option) {
+    const std::string_view keyword = option->keyword;
+    if (option->val == nullptr || (keyword != "host" && keyword != "hostaddr")) continue;
+    const std::string_view value = option->val;
+    hosts = std::max(hosts, std::count(value.begin(), value.end(), ',') + 1);
   }
-}
-
-// libpq counts whole seconds, and 2 at least.
-std::string ConnectTimeout(Duration timeout) {
-  const auto seconds = std::chrono::ceil<std::chrono::seconds>(timeout).count();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(timeout / hosts).count();
   return std::to_string(std::clamp<std::int64_t>(seconds, 2, 3600));
 }
 
 }  // namespace
 
 bool IsPostgresDsn(std::string_view dsn) {
-  if (dsn.starts_with("postgresql://") || dsn.starts_with("postgres://")) return true;
+  if (IsUrl(dsn)) return true;
   // keyword=value pairs begin with a word, perhaps with spaces around it.
   const auto begin = dsn.find_first_not_of(" \t\n");
   const auto end = dsn.find_first_not_of("abcdefghijklmnopqrstuvwxyz_",
@@ -69,11 +101,12 @@ bool IsPostgresDsn(std::string_view dsn) {
 
 PostgresOptions ParsePostgresDsn(const Config& config) {
   if (config.dsn.find('\0') != std::string::npos) throw ConfigError("dsn: it holds a NUL");
+  CheckUrl(config.dsn);
   char* raw_message = nullptr;
   const std::unique_ptr<PQconninfoOption, FreeConninfo> parsed(
       PQconninfoParse(config.dsn.c_str(), &raw_message));
   const std::unique_ptr<char, FreeMemory> message(raw_message);
-  if (!parsed) throw ConfigError("dsn: " + Reason(message.get()));
+  if (!parsed) throw ConfigError("dsn: " + Reason(message ? message.get() : "", config.dsn));
 
   PostgresOptions options;
   options.schema = config.schema;
@@ -81,11 +114,13 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
   options.timeout = config.connection_timeout;
   options.clock = config.clock;
   // The later of two of a keyword counts, so that these can be overridden.
-  options.parameters = {{"fallback_application_name", "pgqrs"},
-                        {"connect_timeout", ConnectTimeout(config.connection_timeout)}};
+  options.parameters = {
+      {"fallback_application_name", "pgqrs"},
+      {"connect_timeout", ConnectTimeout(config.connection_timeout, parsed.get())}};
   std::string settings(kSettings);
   for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
+    if (std::string_view(option->keyword) == "port") CheckPort(option->val);
     if (std::string_view(option->keyword) == "options") {
       settings += std::string(" ") + option->val;
     } else {
@@ -98,12 +133,28 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
 }
 
 std::string WithSchema(std::string_view text, const PostgresOptions& options) {
-  std::string in_text = options.quoted_schema;
-  Replace(in_text, "'", "''");
-  std::string replaced(text);
-  Replace(replaced, "{schema_in_text}", in_text);
-  Replace(replaced, "{schema}", options.quoted_schema);
-  Replace(replaced, "{schema_text}", Quoted(options.schema, '\''));
+  const auto quoted_text = Quoted(options.quoted_schema, '\'');
+  const std::pair<std::string_view, std::string> replacements[] = {
+      {"{schema}", options.quoted_schema},
+      {"{schema_text}", Quoted(options.schema, '\'')},
+      {"{schema_in_text}", quoted_text.substr(1, quoted_text.size() - 2)}};
+  std::string replaced;
+  // What was put in is not looked at again: it may hold anything.
+  while (!text.empty()) {
+    const auto brace = std::min(text.find('{'), text.size());
+    replaced += text.substr(0, brace);
+    text.remove_prefix(brace);
+    const auto* const found =
+        std::find_if(std::begin(replacements), std::end(replacements),
+                     [&](const auto& entry) { return text.starts_with(entry.first); });
+    if (found != std::end(replacements)) {
+      replaced += found->second;
+      text.remove_prefix(found->first.size());
+    } else if (!text.empty()) {
+      replaced += text.front();
+      text.remove_prefix(1);
+    }
+  }
   return replaced;
 }
 

@@ -12,9 +12,9 @@ constexpr std::int64_t kServerEpoch = 946'684'800'000'000;
 constexpr std::int64_t kInfinity = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMinusInfinity = std::numeric_limits<std::int64_t>::min();
 
-// 4714-11-24 BC and 294277-01-01 AD: the times that the server can store lie between these.
+// 4714-11-24 BC, the first time that the server can store. Its last lies behind those that 64 bits
+// of microseconds since 1970 can say.
 constexpr std::int64_t kFirstTime = -211'813'488'000'000'000;
-constexpr std::int64_t kEndOfTime = 9'223'371'331'200'000'000;
 
 constexpr char kJsonbVersion = 1;
 
@@ -43,10 +43,7 @@ void AppendInt8(std::string& out, std::int64_t value) {
 }
 
 void AppendTimestamptz(std::string& out, std::int64_t micros) {
-  std::int64_t value = kMinusInfinity;
-  if (micros >= kFirstTime + kServerEpoch) value = micros - kServerEpoch;
-  if (value >= kEndOfTime) value = kInfinity;
-  AppendInt8(out, value);
+  AppendInt8(out, micros >= kFirstTime + kServerEpoch ? micros - kServerEpoch : kMinusInfinity);
 }
 
 void AppendJsonb(std::string& out, std::string_view json) {

@@ -27,8 +27,8 @@ enum class Type : std::uint32_t {
   kJsonbArray = 3807,
 };
 
-// Appends one value. A time is given in microseconds since 1970-01-01 00:00 UTC; those beyond what
-// the server can store become its infinities.
+// Appends one value. A time is given in microseconds since 1970-01-01 00:00 UTC; those before
+// what the server can store become its minus infinity.
 void AppendInt8(std::string& out, std::int64_t value);
 void AppendTimestamptz(std::string& out, std::int64_t micros);
 void AppendJsonb(std::string& out, std::string_view json);

@@ -2,10 +2,11 @@
 
 #include <pgqrs/error.h>
 
-#include <map>
 #include <random>
 #include <thread>
 #include <utility>
+
+#include "driver/schema_objects.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -34,21 +35,19 @@ int Finish(sqlite3_stmt* statement) {
   return sqlite3_reset(statement);
 }
 
-// The definitions of all objects under our names.
-std::map<std::string, std::string> ReadSchema(sqlite3* database) {
-  std::map<std::string, std::string> schema;
-  const auto statement = PrepareSqlite(
-      database,
-      "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema "
-      "WHERE name LIKE 'pgqrs\\_%' ESCAPE '\\' OR tbl_name LIKE 'pgqrs\\_%' ESCAPE '\\'",
-      "reading the schema");
+SchemaObjects ReadSchema(sqlite3* database) {
+  constexpr std::string_view kWhat = "reading the schema";
+  SchemaObjects objects;
+  const auto statement =
+      PrepareSqlite(database, sql::Text("sqlite", sql::Statement::kDescribeSchema), kWhat);
   const SqliteRow row(statement.get());
   int code = SQLITE_ROW;
   while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
-    schema.emplace(row.Text(0), row.Text(1));
+    objects.emplace(row.Text(1), SchemaObject{.owner = std::string(row.Text(0)),
+                                              .definition = std::string(row.Text(2))});
   }
-  if (code != SQLITE_DONE) throw SqliteFailure(database, code, "reading the schema");
-  return schema;
+  if (code != SQLITE_DONE) throw SqliteFailure(database, code, kWhat);
+  return objects;
 }
 
 }  // namespace
@@ -225,21 +224,7 @@ std::vector<std::string> SqliteConnection::CompareSchema() {
   for (const auto& migration : sql::Migrations("sqlite")) {
     ExecuteSqlite(fresh.get(), migration.text, "comparing");
   }
-  std::vector<std::string> differences;
-  const auto expected = ReadSchema(fresh.get());
-  const auto found = ReadSchema(database_.get());
-  for (const auto& [name, definition] : expected) {
-    const auto it = found.find(name);
-    if (it == found.end()) {
-      differences.push_back(name + " is missing");
-    } else if (it->second != definition) {
-      differences.push_back(name + " has another definition");
-    }
-  }
-  for (const auto& [name, definition] : found) {
-    if (!expected.contains(name)) differences.push_back(name + " is not part of the schema");
-  }
-  return differences;
+  return DifferencesOf(ReadSchema(fresh.get()), ReadSchema(database_.get()));
 }
 
 }  // namespace pgqrs::driver

@@ -11,6 +11,73 @@ WHERE s.nspname = {schema_text} AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 GROUP BY c.relname
 ORDER BY c.relname;
 
+-- name: DescribeSchema
+-- The definitions of all objects under our names: what each belongs to, what it is, its text. That
+-- names the schema unless it is on the search path. Partitions are left out with all they have.
+WITH relations AS (
+  SELECT c.*,
+    CASE c.relkind
+      WHEN 'v' THEN 'view '
+      WHEN 'm' THEN 'materialized view '
+      WHEN 'S' THEN 'sequence '
+      ELSE 'table '
+    END || c.relname AS title
+  FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS s ON s.oid = c.relnamespace
+  WHERE s.nspname = {schema_text} AND c.relname LIKE 'pgqrs\_%'
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT c.relispartition
+)
+SELECT '', r.title,
+  concat_ws(
+    ', ', r.relkind, r.relpersistence, r.relrowsecurity, r.relforcerowsecurity,
+    pg_get_partkeydef(r.oid), array_to_string(r.reloptions, ', '),
+    'toast: ' || array_to_string(t.reloptions, ', '),
+    CASE WHEN r.relkind IN ('v', 'm') THEN pg_get_viewdef(r.oid) END,
+    q.seqtypid::regtype, q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache, q.seqcycle
+  )
+FROM relations AS r
+  LEFT JOIN pg_catalog.pg_class AS t ON t.oid = r.reltoastrelid
+  LEFT JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = r.oid
+UNION ALL
+SELECT r.title, 'column ' || r.relname || '.' || a.attname,
+  concat_ws(
+    ', ', format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation, a.attnotnull,
+    'default ' || pg_get_expr(d.adbin, d.adrelid), 'identity ' || nullif(a.attidentity::text, ''),
+    'generated ' || nullif(a.attgenerated::text, ''), a.attstorage,
+    'compression ' || nullif(a.attcompression::text, ''), array_to_string(a.attoptions, ', ')
+  )
+FROM relations AS r
+  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE r.relkind IN ('r', 'p', 'f')
+UNION ALL
+-- That a column is not null was said above; not every version has a constraint for it.
+SELECT r.title, 'constraint ' || c.conname || ' of ' || r.relname, pg_get_constraintdef(c.oid, true)
+FROM relations AS r
+  JOIN pg_catalog.pg_constraint AS c ON c.conrelid = r.oid AND c.contype <> 'n'
+UNION ALL
+SELECT r.title, 'index ' || c.relname,
+  pg_get_indexdef(i.indexrelid, 0, true) || CASE WHEN i.indisvalid THEN '' ELSE ', invalid' END
+FROM relations AS r
+  JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+UNION ALL
+SELECT r.title, 'trigger ' || g.tgname || ' of ' || r.relname,
+  pg_get_triggerdef(g.oid, true) || ', ' || g.tgenabled::text
+FROM relations AS r
+  JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid AND NOT g.tgisinternal
+UNION ALL
+SELECT '', 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+  concat_ws(
+    ', ', p.prokind, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname,
+    p.provolatile, p.proparallel, p.prosecdef, p.proisstrict, p.proleakproof,
+    array_to_string(p.proconfig, ', '), p.prosrc, pg_get_function_sqlbody(p.oid)
+  )
+FROM pg_catalog.pg_proc AS p
+  JOIN pg_catalog.pg_namespace AS s ON s.oid = p.pronamespace
+  JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+WHERE s.nspname = {schema_text} AND p.proname LIKE 'pgqrs\_%';
+
 -- name: ListMigrations
 SELECT version, name FROM {schema}.pgqrs_schema_migrations ORDER BY version;
 

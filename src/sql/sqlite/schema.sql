@@ -5,6 +5,21 @@ FROM sqlite_schema AS m
 WHERE m.type IN ('table', 'view') AND m.name LIKE 'pgqrs\_%' ESCAPE '\'
 ORDER BY m.name;
 
+-- name: DescribeSchema
+-- The definitions of all objects under our names: what each belongs to, what it is, its text.
+SELECT
+  coalesce(
+    (
+      SELECT owner.type || ' ' || owner.name FROM sqlite_schema AS owner
+      WHERE owner.name = object.tbl_name AND owner.name <> object.name
+    ),
+    ''
+  ),
+  object.type || ' ' || object.name,
+  coalesce(object.sql, '')
+FROM sqlite_schema AS object
+WHERE object.name LIKE 'pgqrs\_%' ESCAPE '\' OR object.tbl_name LIKE 'pgqrs\_%' ESCAPE '\';
+
 -- name: ListMigrations
 SELECT version, name FROM pgqrs_schema_migrations ORDER BY version;
 

@@ -1,0 +1,56 @@
+// The fixture of the tests of what only Postgres has: a database that other programs can open.
+#ifndef PGQRS_TESTS_POSTGRES_POSTGRES_TEST_H_
+#define PGQRS_TESTS_POSTGRES_POSTGRES_TEST_H_
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <pgqrs/pgqrs.h>
+
+#include <string>
+#include <vector>
+
+#include "support/names.h"
+#include "support/postgres_server.h"
+#include "support/postgres_shell.h"
+#include "support/throws.h"
+
+namespace pgqrs::testing {
+
+class PostgresTest : public ::testing::Test {
+ protected:
+  PostgresTest() = default;
+  ~PostgresTest() override {
+    for (const auto& role : roles_) {
+      auto shell = Shell();
+      shell.Execute("DROP OWNED BY " + role);
+      shell.Execute("DROP ROLE " + role);
+    }
+  }
+
+  Config& config() { return config_; }
+  PgqrsStore Open() { return PgqrsStore::Connect(config_); }
+
+  // The database as another program sees it.
+  PostgresShell Shell() { return PostgresShell(dsn_); }
+
+  // Makes a role that may do nothing in this database but what everybody may.
+  std::string NewRole() {
+    roles_.push_back(SharedPostgres().NewSchema());  // A name that nobody else has.
+    Shell().Execute("CREATE ROLE " + roles_.back());
+    return roles_.back();
+  }
+
+  // The DSN with a parameter more. Spaces and such are to be percent-encoded.
+  std::string DsnWith(const std::string& parameter) const {
+    return dsn_ + (dsn_.find('?') == std::string::npos ? "?" : "&") + parameter;
+  }
+
+ private:
+  const std::string dsn_ = SharedPostgres().NewDatabase();
+  Config config_{dsn_};
+  std::vector<std::string> roles_;
+};
+
+}  // namespace pgqrs::testing
+
+#endif  // PGQRS_TESTS_POSTGRES_POSTGRES_TEST_H_
