@@ -87,7 +87,8 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
   for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
     if (std::string_view(option->keyword) == "options") {
-      settings += std::string(" ") + option->val;
+      options.user_options = option->val;
+      settings += " " + options.user_options;
     } else {
       options.parameters.emplace_back(option->keyword, option->val);
     }
