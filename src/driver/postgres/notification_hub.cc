@@ -174,10 +174,10 @@ void NotificationHub::Run() {
   for (;;) {
     Tell();
     const auto now = std::chrono::steady_clock::now();
-    if (MustStop(now)) return;
     const bool wants_to_listen = FeedLink(now);
     link_.Advance(now, wants_to_listen);
     is_deaf_ = link_.is_deaf();
+    if (MustStop(now)) return;
     if (!HearFromOthers()) Wait();
   }
 }
@@ -238,7 +238,7 @@ void NotificationHub::Wait() {
   auto until = link_.wake_at().value_or(kNever);
   {
     const std::lock_guard lock(mutex_);
-    if (HasNews()) return;
+    if (HasNews() || (is_stopping_ && !link_.is_sending())) return;
     // What waits for the link is sent when that has answered.
     if (!link_.is_sending()) until = std::min(until, outbox_.NextDue().value_or(kNever));
     if (is_stopping_) until = std::min(until, stop_by_);
