@@ -6,10 +6,14 @@ namespace pgqrs::testing {
 // ThreadSanitizer cannot go on in a child of a process with threads, and AddressSanitizer's
 // allocator may be locked for good in one: no thread is left that would give its lock back.
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kCanFork = false;
+#define PGQRS_TESTS_SANITIZED 1
 #elif defined(__has_feature)
-inline constexpr bool kCanFork =
-    !__has_feature(thread_sanitizer) && !__has_feature(address_sanitizer);
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define PGQRS_TESTS_SANITIZED 1
+#endif
+#endif
+#ifdef PGQRS_TESTS_SANITIZED
+inline constexpr bool kCanFork = false;
 #else
 inline constexpr bool kCanFork = true;
 #endif
