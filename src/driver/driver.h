@@ -124,6 +124,12 @@ class Connection {
   }
 };
 
+// Word that a queue has a message which becomes visible at this time, or did.
+struct Announcement {
+  std::int64_t queue_id = 0;    // 0: of any queue, or several; look yourself.
+  std::int64_t visible_at = 0;  // Microseconds since the epoch.
+};
+
 // Calls back, on a thread of its own, when some connection, of this process or another, may have
 // committed something.
 class ChangeListener {
@@ -132,6 +138,9 @@ class ChangeListener {
 
   // Nothing is reported, and next to no CPU used, while it is not armed.
   virtual void SetArmed(bool armed) = 0;
+
+  // Whether it has found out that it hears nothing for now, so that only looking helps.
+  virtual bool is_deaf() const { return false; }
 };
 
 // Throws SerializationError where a database cannot store a JSON document.
@@ -162,7 +171,12 @@ class Database {
   virtual TimePoint ApproximateNow() const = 0;
 
   // Nothing where no other process can see the database.
-  virtual std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) = 0;
+  virtual std::unique_ptr<ChangeListener> Listen(
+      std::function<void(const Announcement&)> on_change) = 0;
+
+  // Tells the other stores, of this process and others, what a commit has made visible. From any
+  // thread; it does not wait for anything. Nothing to do where listeners notice by themselves.
+  virtual void Announce(const Announcement& /*announcement*/) {}
 };
 
 // Chooses the backend by the scheme of the DSN, and checks the DSN. Opens nothing yet. Throws

@@ -305,6 +305,7 @@ void Engine::AfterCommit(queue::Group& group) {
     group.Committed();
     for (const auto& entry : group.became_visible()) {
       WakeQueueAt(entry.queue_id, entry.visible_at);
+      database_->Announce({.queue_id = entry.queue_id, .visible_at = entry.visible_at});
     }
   } catch (...) {
     LogError(LogLevel::kError, "waiting consumers could not be woken", std::current_exception());
@@ -337,7 +338,9 @@ void Engine::RunJob(Lane& lane, RequestPtr request) {
   const bool may_free_messages = job.may_free_messages;
   Finish(lane, Single(std::move(request)));
   // Such jobs are rare enough not to ask which messages.
-  if (may_free_messages) WakeAll();
+  if (!may_free_messages) return;
+  database_->Announce({});
+  WakeAll();
 }
 
 // Answers the requests, except those that are not done yet and those that wait for a message.
@@ -473,7 +476,10 @@ void Engine::UpdateListener() {
 // again.
 void Engine::StartListening() {
   try {
-    listener_ = database_->Listen([this] { intake_.Poke(); });
+    listener_ = database_->Listen([this](const driver::Announcement& heard) {
+      if (heard.queue_id == 0) return intake_.Poke();
+      WakeQueueAt(heard.queue_id, heard.visible_at);
+    });
   } catch (...) {
     LogError(LogLevel::kWarning, "the changes of other processes cannot be watched for now",
              std::current_exception());

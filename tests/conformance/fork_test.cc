@@ -8,19 +8,10 @@
 #include <vector>
 
 #include "conformance/conformance_test.h"
+#include "support/can_fork.h"
 
 namespace pgqrs::testing {
 namespace {
-
-// ThreadSanitizer cannot go on in a child of a process with threads, and AddressSanitizer's allocator
-// may be locked for good in one: no thread is left that would give its lock back.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool kCanFork = false;
-#elif defined(__has_feature)
-constexpr bool kCanFork = !__has_feature(thread_sanitizer) && !__has_feature(address_sanitizer);
-#else
-constexpr bool kCanFork = true;
-#endif
 
 class Fork : public ConformanceTest {
  protected:

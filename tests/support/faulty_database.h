@@ -53,7 +53,10 @@ class FaultyDatabase final : public driver::Database {
   std::unique_ptr<driver::Connection> OpenReader() override { return real_->OpenReader(); }
   TimePoint ApproximateNow() const override { return real_->ApproximateNow(); }
   // Hears nothing, so that what the engine notices by itself is not covered up.
-  std::unique_ptr<driver::ChangeListener> Listen(std::function<void()>) override { return nullptr; }
+  std::unique_ptr<driver::ChangeListener> Listen(
+      std::function<void(const driver::Announcement&)>) override {
+    return nullptr;
+  }
 
  private:
   std::unique_ptr<driver::Database> real_;

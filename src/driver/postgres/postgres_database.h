@@ -10,6 +10,7 @@
 
 #include "driver/driver.h"
 #include "driver/postgres/jsonb.h"
+#include "driver/postgres/notification_hub.h"
 #include "driver/postgres/postgres_dsn.h"
 #include "driver/postgres/server_clock.h"
 
@@ -17,7 +18,8 @@ namespace pgqrs::driver {
 
 class PostgresDatabase final : public Database {
  public:
-  explicit PostgresDatabase(const Config& config) : options_(ParsePostgresDsn(config)) {}
+  explicit PostgresDatabase(const Config& config)
+      : options_(ParsePostgresDsn(config)), hub_(NotificationHub::Of(options_)) {}
 
   std::string_view dialect() const override { return "postgres"; }
   JsonCheck check_json() const override { return CheckJsonb; }
@@ -29,11 +31,14 @@ class PostgresDatabase final : public Database {
   TimePoint ApproximateNow() const override {
     return options_.clock ? options_.clock() : clock_->Now();
   }
-  std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) override;
+  std::unique_ptr<ChangeListener> Listen(
+      std::function<void(const Announcement&)> on_change) override;
+  void Announce(const Announcement& announcement) override;
 
  private:
   const PostgresOptions options_;
   const std::shared_ptr<ServerClock> clock_ = std::make_shared<ServerClock>();
+  const std::shared_ptr<NotificationHub> hub_;
 };
 
 }  // namespace pgqrs::driver

@@ -122,7 +122,8 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
     if (option->val == nullptr) continue;
     if (std::string_view(option->keyword) == "port") CheckPort(option->val);
     if (std::string_view(option->keyword) == "options") {
-      settings += std::string(" ") + option->val;
+      options.user_options = option->val;
+      settings += " " + options.user_options;
     } else {
       options.parameters.emplace_back(option->keyword, option->val);
     }

@@ -79,7 +79,8 @@ std::unique_ptr<Connection> SqliteDatabase::OpenReader() {
   return std::make_unique<SqliteConnection>(options_, SqliteConnection::Role::kReader);
 }
 
-std::unique_ptr<ChangeListener> SqliteDatabase::Listen(std::function<void()> on_change) {
+std::unique_ptr<ChangeListener> SqliteDatabase::Listen(
+    std::function<void(const Announcement&)> on_change) {
   if (options_.in_memory()) return nullptr;
   return SqliteListener::Start(options_, std::move(on_change));
 }

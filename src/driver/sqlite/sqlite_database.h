@@ -36,7 +36,8 @@ class SqliteDatabase final : public Database {
   bool can_read_beside() const override { return !options_.in_memory(); }
   std::unique_ptr<Connection> OpenReader() override;
   TimePoint ApproximateNow() const override { return options_.clock(); }
-  std::unique_ptr<ChangeListener> Listen(std::function<void()> on_change) override;
+  std::unique_ptr<ChangeListener> Listen(
+      std::function<void(const Announcement&)> on_change) override;
 
  private:
   SqliteOptions options_;

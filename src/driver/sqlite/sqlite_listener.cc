@@ -38,8 +38,8 @@ void Drain(int file) {
 
 }  // namespace
 
-std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions& options,
-                                                      std::function<void()> on_change) {
+std::unique_ptr<SqliteListener> SqliteListener::Start(
+    const SqliteOptions& options, std::function<void(const Announcement&)> on_change) {
   Descriptor notifier(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   Descriptor control(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (notifier.number() < 0 || control.number() < 0) return nullptr;
@@ -47,7 +47,8 @@ std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions& optio
       new SqliteListener(options, std::move(on_change), std::move(notifier), std::move(control)));
 }
 
-SqliteListener::SqliteListener(const SqliteOptions& options, std::function<void()> on_change,
+SqliteListener::SqliteListener(const SqliteOptions& options,
+                               std::function<void(const Announcement&)> on_change,
                                Descriptor notifier, Descriptor control)
     : log_path_(options.path + "-wal"),
       on_change_(std::move(on_change)),
@@ -86,7 +87,7 @@ void SqliteListener::FollowArmed() {
   if (armed) {
     watch_ = inotify_add_watch(notifier_.number(), log_path_.c_str(), IN_MODIFY);
     data_version_.HasChanged();
-    on_change_();
+    on_change_({});
     // A commit may be between its write, which the watch came too late for, and the end of it.
     look_again_after_ = kFirstLook;
   } else {
@@ -121,14 +122,15 @@ void SqliteListener::Listen() {
   while (!stop_) {
     Wait();
     if (watch_ < 0 || !data_version_.HasChanged()) continue;
-    on_change_();
+    on_change_({});
     std::this_thread::sleep_for(kRest);
   }
 }
 
 #else  // No inotify.
 
-std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions&, std::function<void()>) {
+std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions&,
+                                                      std::function<void(const Announcement&)>) {
   return nullptr;
 }
 SqliteListener::Descriptor::~Descriptor() = default;

@@ -25,7 +25,7 @@ class SqliteListener final : public ChangeListener {
  public:
   // Nothing where the system has no inotify; the engine's fallback poll is then the only way.
   static std::unique_ptr<SqliteListener> Start(const SqliteOptions& options,
-                                               std::function<void()> on_change);
+                                               std::function<void(const Announcement&)> on_change);
   SqliteListener(const SqliteListener&) = delete;
   SqliteListener& operator=(const SqliteListener&) = delete;
   ~SqliteListener() override;
@@ -46,8 +46,8 @@ class SqliteListener final : public ChangeListener {
     int number_;
   };
 
-  SqliteListener(const SqliteOptions& options, std::function<void()> on_change, Descriptor notifier,
-                 Descriptor control);
+  SqliteListener(const SqliteOptions& options, std::function<void(const Announcement&)> on_change,
+                 Descriptor notifier, Descriptor control);
   void Listen();
   void FollowArmed();
   // Waits for one of the two files, or until it is time to look again.
@@ -55,7 +55,7 @@ class SqliteListener final : public ChangeListener {
   void Poke();
 
   const std::string log_path_;
-  const std::function<void()> on_change_;
+  const std::function<void(const Announcement&)> on_change_;
   const Descriptor notifier_;  // inotify
   const Descriptor control_;   // eventfd: armed_ or stop_ has changed.
   std::atomic<bool> armed_{false};
