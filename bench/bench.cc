@@ -47,7 +47,7 @@ constexpr std::array kScenarios = {
     Scenario{"idle-cpu", IdleCpu},
     Scenario{"memory", FlatMemory, Backend::kSqlite},
     Scenario{"open", OpenExisting, Backend::kSqlite},
-    Scenario{"cost", CostOfMessage, Backend::kPostgres, minutes(15)},
+    Scenario{"cost", CostOfMessage, Backend::kPostgres},
     Scenario{"steady", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
 };
 

@@ -108,7 +108,7 @@ std::vector<Line> EnqueueAlone(const Options& options) {
 // clients that wait for one another.
 std::vector<Line> EnqueueManyThreads(const Options& options) {
   const int threads = options.is_postgres() ? 256 : 64;
-  const auto count = options.Scaled(200'000, 25 * threads);
+  const auto count = options.Scaled(200'000, std::int64_t{25} * threads);
   const std::array contestants = {
       options.is_postgres() ? LimitAlone(options.Scaled(3'000, 300))
                             : LimitBulk(options.Scaled(500'000, 50'000)),

@@ -139,8 +139,10 @@ Overload RunOverload(const pgqrs::PgqrsStore& store, const pgqrs::Queue& queue, 
 }  // namespace
 
 int IdleChild(const Options& options, const std::string& database) {
+  const int count = IdleStores(options);
   std::vector<std::unique_ptr<IdleStore>> stores;
-  for (int i = 0; i < IdleStores(options); ++i) {
+  stores.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
     stores.push_back(std::make_unique<IdleStore>(options, database, i));
   }
   std::optional<Server> server;

@@ -20,7 +20,7 @@ struct Scenario {
   // The only backend that it is for; none: all of them.
   std::optional<Backend> only_on = {};
   // A scenario that takes longer is given up.
-  std::chrono::minutes patience = std::chrono::minutes(5);
+  std::chrono::minutes patience = std::chrono::minutes(15);
 };
 
 // drain.cc

@@ -2,6 +2,7 @@
 // server from removing anything that it may still see: does it keep its rate?
 #include <pgqrs/pgqrs.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <span>
@@ -105,7 +106,7 @@ class Run {
 }  // namespace
 
 std::vector<Line> SteadyState(const Options& options) {
-  const milliseconds minute(options.Scaled(60'000, 500));
+  const milliseconds minute(std::min<std::int64_t>(60'000, options.Scaled(60'000, 500)));
   const auto place = NewPlace(options);
   // Its snapshot is taken by the first statement, and kept.
   limits::PostgresSession elsewhere(options.dsn, place->database());

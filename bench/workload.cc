@@ -80,7 +80,7 @@ int Quota::Claim(int want) {
 
 namespace {
 
-// Empty where the quota is used up.
+// The next batch; empty where the quota is used up.
 template <typename Source>
 std::vector<pgqrs::Message> Take(Source& source, int want, Quota& quota, Tally& tally) {
   const int claimed = quota.Claim(want);
@@ -132,6 +132,7 @@ double DrainByConsumers(pgqrs::PgqrsStore& store, pgqrs::Queue& queue, int consu
                         Quota& quota, Tally& tally) {
   std::mutex mutex;
   std::vector<pgqrs::Consumer> workers;
+  workers.reserve(static_cast<std::size_t>(consumers));
   for (int i = 0; i < consumers; ++i) workers.push_back(queue.NewConsumer());
   return RunThreads(consumers, [&](int i) {
     Tally own;

@@ -174,6 +174,7 @@ PostgresLimit::PostgresLimit(const std::string& dsn, const std::string& schema,
 PostgresLimit::~PostgresLimit() = default;
 
 void PostgresLimit::Enqueue(std::int64_t count, int batch_size, std::string_view payload) {
+  batch_size_ = batch_size;
   const int batches = std::max(1, kTransactionSize / batch_size);
   std::vector<std::string> payloads;
   std::vector<std::int64_t> sizes;
@@ -202,11 +203,12 @@ void PostgresLimit::Insert(const std::vector<std::string>& batches,
 }
 
 std::int64_t PostgresLimit::SlicesFor(int want) {
-  const auto n = std::max<std::int64_t>(
-      1,
-      session_.Number("SELECT n FROM pgqrs_slices WHERE queue_id = " + std::to_string(queue_id_) +
-                      " AND priority = 5 ORDER BY priority, visible_at, id LIMIT 1"));
-  return (want + n - 1) / n + (n > 1 ? 1 : 0);
+  if (batch_size_ == 0) {
+    batch_size_ = std::max<std::int64_t>(
+        1, session_.Number("SELECT n FROM pgqrs_slices WHERE queue_id = " +
+                           std::to_string(queue_id_) + " ORDER BY priority, visible_at LIMIT 1"));
+  }
+  return (want + batch_size_ - 1) / batch_size_ + (batch_size_ > 1 ? 1 : 0);
 }
 
 int PostgresLimit::Dequeue(int want) { return consumers_.front()->Dequeue(want, SlicesFor(want)); }

@@ -40,6 +40,7 @@ class PostgresLimit final : public Limit {
   PostgresSession session_;   // Asks questions.
   PostgresSession producer_;  // In a pipeline.
   std::int64_t queue_id_ = 0;
+  std::int64_t batch_size_ = 0;  // Of what is in the queue; 0 where it is not known yet.
   std::vector<std::unique_ptr<Consumer>> consumers_;
 };
 

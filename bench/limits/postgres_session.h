@@ -57,6 +57,7 @@ class PostgresSession {
 
   // The one value that a query gives, as a text; empty for NULL and for no row.
   std::string Text(const std::string& sql);
+  // The same of a number from 0 on; 0 for NULL and for no row.
   std::int64_t Number(const std::string& sql) { return std::stoll("0" + Text(sql)); }
 
   void Prepare(const char* name, const std::string& sql);
