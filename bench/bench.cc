@@ -1,4 +1,5 @@
-// Runs pgqrs and straight SQLite programs next to each other on one disk, and compares them.
+// Runs pgqrs and straight programs against SQLite and Postgres next to each other on one disk, and
+// compares them.
 #include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
@@ -6,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -19,41 +21,57 @@
 #include "options.h"
 #include "report.h"
 #include "scenarios.h"
+#include "server.h"
 #include "watchdog.h"
 
 namespace bench {
 namespace {
 
+constexpr int kMostMinutes = 60;
+
+using std::chrono::minutes;
+
 constexpr std::array kScenarios = {
     Scenario{"drain-50", DrainFifty},
-    Scenario{"drain-1000", DrainThousand},
+    Scenario{"drain-500", DrainFiveHundred, Backend::kPostgres},
+    Scenario{"drain-1000", DrainThousand, Backend::kSqlite},
     Scenario{"drain-lone", DrainLoneMessages},
     Scenario{"drain-threads", DrainManyThreads},
     Scenario{"enqueue-lone", EnqueueAlone},
     Scenario{"enqueue-threads", EnqueueManyThreads},
     Scenario{"enqueue-batch", EnqueueInBatches},
     Scenario{"long-queue", LongQueue},
-    Scenario{"long-archive", LongArchive},
-    Scenario{"wake-same-process", WakeSameProcess},
+    Scenario{"long-archive", LongArchive, {}, minutes(30)},
+    Scenario{"wake-same-process", WakeSameProcess, Backend::kSqlite},
     Scenario{"wake-other-process", WakeOtherProcess},
     Scenario{"idle-cpu", IdleCpu},
-    Scenario{"memory", FlatMemory},
-    Scenario{"open", OpenExisting},
+    Scenario{"memory", FlatMemory, Backend::kSqlite},
+    Scenario{"open", OpenExisting, Backend::kSqlite},
+    Scenario{"cost", CostOfMessage, Backend::kPostgres},
+    Scenario{"steady", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
 };
-
-constexpr std::chrono::seconds kScenarioLimit = std::chrono::minutes(5);
 
 struct CommandLine {
   Options options;
+  std::string backend = "sqlite";
   std::vector<std::string> filters;
   std::filesystem::path json_file;
   bool quick = false;
   bool list = false;
   std::string child;
+  std::string database;  // Of the child.
+
+  bool Uses(Backend each) const { return backend == "all" || backend == NameOf(each); }
 };
 
 void AddOptions(CLI::App& app, CommandLine& line) {
   auto& options = line.options;
+  app.add_option("--backend", line.backend, "sqlite, postgres, or all of them")
+      ->check(CLI::IsMember({"sqlite", "postgres", "all"}))
+      ->capture_default_str();
+  app.add_option("--dsn", options.dsn,
+                 "the Postgres server; where it is missing scripts/bench starts one")
+      ->envname(kDsnVariable);
   auto* rounds =
       app.add_option("--rounds", options.rounds, "how often each side runs; the medians count")
           ->check(CLI::Range(1, 1000))
@@ -68,8 +86,14 @@ void AddOptions(CLI::App& app, CommandLine& line) {
   app.add_option("--scenario", line.filters,
                  "only scenarios with this in their names; may be repeated (--list names them)");
   app.add_option("--synchronous", options.synchronous,
-                 "full: survives the loss of power; normal: the death of the process")
+                 "SQLite; full: survives the loss of power; normal: the death of the process")
       ->check(CLI::IsMember({"full", "normal"}))
+      ->capture_default_str();
+  app.add_option("--archived", options.archived, "Postgres; how many messages long-archive writes")
+      ->check(CLI::Range(64, 1'000'000'000))
+      ->capture_default_str();
+  app.add_option("--minutes", options.minutes, "Postgres; how long steady runs")
+      ->check(CLI::Range(2, kMostMinutes))
       ->capture_default_str();
   app.add_option("--dir", options.folder,
                  "a folder on the disk to measure; by default the one of this program")
@@ -77,19 +101,22 @@ void AddOptions(CLI::App& app, CommandLine& line) {
   app.add_option("--json", line.json_file, "write the results to this file too");
   app.add_flag("--list", line.list, "name the scenarios");
   app.add_option("--child", line.child)->group("");  // Hidden: see ChildProcess.
+  app.add_option("--database", line.database)->group("");
 }
 
-bool IsWanted(const CommandLine& line, std::string_view name) {
+bool IsWanted(const CommandLine& line, const Scenario& scenario, Backend backend) {
+  if (scenario.only_on.value_or(backend) != backend) return false;
   return line.filters.empty() || std::ranges::any_of(line.filters, [&](const auto& filter) {
-           return name.find(filter) != std::string_view::npos;
+           return scenario.name.find(filter) != std::string_view::npos;
          });
 }
 
-int RunChild(const CommandLine& line) {
+int RunChild(CommandLine& line) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (line.child == kWakeChild) return WakeChild(line.options);
-  if (line.child == kIdleChild) return IdleChild(line.options);
-  if (line.child == kMemoryChild) return MemoryChild(line.options);
+  line.options.backend = line.Uses(Backend::kPostgres) ? Backend::kPostgres : Backend::kSqlite;
+  if (line.child == kWakeChild) return WakeChild(line.options, line.database);
+  if (line.child == kIdleChild) return IdleChild(line.options, line.database);
+  if (line.child == kMemoryChild) return MemoryChild(line.options, line.database);
   throw std::runtime_error("no such child: " + line.child);
 }
 
@@ -102,12 +129,25 @@ std::string UtcNow() {
   return text.data();
 }
 
-nlohmann::json DescribeRun(const Options& options) {
+// Whose version it is, of a server that is fit to be measured.
+std::string CheckServer(const CommandLine& line) {
+  if (!line.Uses(Backend::kPostgres)) return "";
+  Expect(!line.options.dsn.empty(), "no --dsn; scripts/bench starts a server by itself");
+  ::setenv(kDsnVariable, line.options.dsn.c_str(), 1);
+  ::setenv("PGAPPNAME", kApplicationName, 1);
+  Server server(line.options.dsn);
+  server.ExpectDurable();
+  return server.Setting("server_version");
+}
+
+nlohmann::json DescribeRun(const CommandLine& line, const std::string& postgres) {
+  const auto& options = line.options;
   return {{"started_at", UtcNow()},
-          {"versions", DescribeVersions()},
+          {"versions", DescribeVersions(postgres)},
           {"machine", DescribeMachine(options.folder)},
           {"settings",
-           {{"rounds", options.rounds},
+           {{"backend", line.backend},
+            {"rounds", options.rounds},
             {"scale", options.scale},
             {"synchronous", options.synchronous},
             {"folder", options.folder.string()}}}};
@@ -117,10 +157,12 @@ void PrintHeader(const nlohmann::json& run) {
   const auto& machine = run.at("machine");
   const auto& versions = run.at("versions");
   const auto& settings = run.at("settings");
-  std::printf("pgqrs %s, SQLite %s, synchronous=%s, %s build\n",
+  const auto postgres = versions.at("postgres").get<std::string>();
+  std::printf("pgqrs %s, SQLite %s, synchronous=%s, %s%s build\n",
               versions.at("pgqrs").get<std::string>().c_str(),
               versions.at("sqlite").get<std::string>().c_str(),
               settings.at("synchronous").get<std::string>().c_str(),
+              postgres.empty() ? "" : ("Postgres " + postgres + ", ").c_str(),
               versions.at("build_type").get<std::string>().c_str());
   std::printf("%s, %d cores, %s; a sync takes %.2f ms; median of %d rounds, scale %g\n\n",
               machine.at("processor").get<std::string>().c_str(), machine.at("cores").get<int>(),
@@ -143,9 +185,12 @@ void Publish(const Report& report, nlohmann::json run, const std::filesystem::pa
 }
 
 void RunScenario(const Scenario& scenario, const Options& options, Report& report) {
-  SayProgress("--- " + std::string(scenario.name));
+  SayProgress("--- " + std::string(NameOf(options.backend)) + ", " + std::string(scenario.name));
   try {
-    for (auto& line : scenario.run(options)) report.lines.push_back(std::move(line));
+    for (auto& line : scenario.run(options)) {
+      line.backend = NameOf(options.backend);
+      report.lines.push_back(std::move(line));
+    }
   } catch (const std::exception& error) {
     SayProgress(std::string("FAILED: ") + error.what());
     report.failures.push_back({std::string(scenario.name), error.what()});
@@ -161,6 +206,7 @@ int RunAll(CommandLine& line) {
                                                " folder on a disk with --dir");
   const ScratchFolder scratch(line.options.folder);
   line.options.folder = scratch.path();
+  const auto postgres = CheckServer(line);
   Report report;
   nlohmann::json run;
   Watchdog watchdog([&](const std::string& why) {
@@ -170,13 +216,17 @@ int RunAll(CommandLine& line) {
     std::error_code ignored;
     std::filesystem::remove_all(scratch.path(), ignored);
   });
-  watchdog.Begin("the start", kScenarioLimit);
-  run = DescribeRun(line.options);
+  watchdog.Begin("the start", minutes(5));
+  run = DescribeRun(line, postgres);
   PrintHeader(run);
-  for (const auto& scenario : kScenarios) {
-    if (!IsWanted(line, scenario.name)) continue;
-    watchdog.Begin(std::string(scenario.name), kScenarioLimit);
-    RunScenario(scenario, line.options, report);
+  for (const auto backend : {Backend::kSqlite, Backend::kPostgres}) {
+    if (!line.Uses(backend)) continue;
+    line.options.backend = backend;
+    for (const auto& scenario : kScenarios) {
+      if (!IsWanted(line, scenario, backend)) continue;
+      watchdog.Begin(std::string(scenario.name), scenario.patience);
+      RunScenario(scenario, line.options, report);
+    }
   }
   Publish(report, run, line.json_file);
   return report.failures.empty() ? 0 : 1;
@@ -185,7 +235,8 @@ int RunAll(CommandLine& line) {
 int Run(CommandLine& line) {
   if (line.list) {
     for (const auto& scenario : kScenarios) {
-      std::printf("%s\n", std::string(scenario.name).c_str());
+      const auto only = scenario.only_on ? " (" + std::string(NameOf(*scenario.only_on)) + ")" : "";
+      std::printf("%s%s\n", std::string(scenario.name).c_str(), only.c_str());
     }
     return 0;
   }
@@ -201,7 +252,7 @@ int Run(CommandLine& line) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Compares pgqrs with straight SQLite programs on the same tables and the same disk.\n"
+      "Compares pgqrs with straight programs on the same database, tables and disk.\n"
       "The exit code is 0 where every scenario ran and did what it must, whatever the figures.");
   bench::CommandLine line;
   bench::AddOptions(app, line);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <system_error>
 #include <vector>
 
@@ -51,14 +52,16 @@ class SpawnSettings {
 
 }  // namespace
 
-ChildProcess::ChildProcess(std::string_view name, const Options& options,
-                           const std::filesystem::path& folder) {
+ChildProcess::ChildProcess(std::string_view name, const Place& place) {
+  const auto& options = place.options();
   const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
   std::vector<std::string> words = {program,
                                     "--child",
                                     std::string(name),
-                                    "--dir",
-                                    folder.string(),
+                                    "--backend",
+                                    std::string(NameOf(options.backend)),
+                                    "--database",
+                                    place.database(),
                                     "--rounds",
                                     std::to_string(options.rounds),
                                     "--scale",

@@ -5,18 +5,17 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
-#include "options.h"
+#include "place.h"
 
 namespace bench {
 
 class ChildProcess {
  public:
-  // Starts the child `name` (scenarios.h) on the database in `folder`.
-  ChildProcess(std::string_view name, const Options& options, const std::filesystem::path& folder);
+  // Starts the child `name` (scenarios.h) on the database of the place.
+  ChildProcess(std::string_view name, const Place& place);
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
   // Kills it unless it was waited for.

@@ -6,8 +6,9 @@
 #include <mutex>
 #include <span>
 
-#include "limits/limit_sqlite.h"
+#include "limits/limit.h"
 #include "measure.h"
+#include "place.h"
 #include "scenarios.h"
 #include "workload.h"
 
@@ -16,14 +17,14 @@ namespace {
 
 constexpr int kPayloads = 1000;
 
-Contestant LimitBulk(const Options& options, std::int64_t count) {
-  return {"limit", [=](const ScratchFolder& folder) {
-            limits::SqliteLimit limit(folder.database(), options.durability());
+Contestant LimitBulk(std::int64_t count) {
+  return {"limit", [=](const Place& place) {
+            const auto limit = place.OpenLimit();
             const auto payload = PayloadText(0);
             const Stopwatch watch;
-            limit.Enqueue(count, limits::kMaxBatch, payload);
+            limit->Enqueue(count, limits::kMaxBatch, payload);
             const auto rate = watch.Rate(count);
-            limit.Verify(count, 0);
+            limit->Verify(count, 0);
             return rate;
           }};
 }
@@ -35,20 +36,22 @@ void VerifyEnqueued(pgqrs::Queue& queue, std::vector<std::int64_t> ids, std::int
   VerifyQueue(queue, count, 0);
 }
 
-double LimitAlone(const ScratchFolder& folder, const Options& options, std::int64_t count) {
-  limits::SqliteLimit limit(folder.database(), options.durability());
-  const auto payload = PayloadText(0);
-  const Stopwatch watch;
-  for (std::int64_t i = 0; i < count; ++i) limit.EnqueueOne(payload);
-  const auto rate = watch.Rate(count);
-  limit.Verify(count, 0);
-  return rate;
+// One connection that commits one message after the other.
+Contestant LimitAlone(std::int64_t count) {
+  return {"limit", [=](const Place& place) {
+            const auto limit = place.OpenLimit();
+            const auto payload = PayloadText(0);
+            const Stopwatch watch;
+            for (std::int64_t i = 0; i < count; ++i) limit->EnqueueOne(payload);
+            const auto rate = watch.Rate(count);
+            limit->Verify(count, 0);
+            return rate;
+          }};
 }
 
 // The same from `threads` threads; each does its share, one call after another.
-double EnqueueSingly(const ScratchFolder& folder, const Options& options, std::int64_t count,
-                     int threads) {
-  auto store = OpenStore(folder.database(), options);
+double EnqueueSingly(const Place& place, std::int64_t count, int threads) {
+  auto store = place.Open();
   auto queue = store.Queue(kQueueName);
   const auto payloads = MakePayloads(kPayloads);
   const auto share = count / threads;
@@ -68,9 +71,8 @@ double EnqueueSingly(const ScratchFolder& folder, const Options& options, std::i
 }
 
 // Batches of kPayloads. Where `parse` is set the making of the JSON values out of text counts too.
-double EnqueueBatches(const ScratchFolder& folder, const Options& options, std::int64_t count,
-                      bool parse) {
-  auto store = OpenStore(folder.database(), options);
+double EnqueueBatches(const Place& place, std::int64_t count, bool parse) {
+  auto store = place.Open();
   auto queue = store.Queue(kQueueName);
   auto payloads = MakePayloads(kPayloads);
   std::vector<std::string> texts;
@@ -96,37 +98,39 @@ double EnqueueBatches(const ScratchFolder& folder, const Options& options, std::
 std::vector<Line> EnqueueAlone(const Options& options) {
   const auto count = options.Scaled(3'000, 300);
   const std::array contestants = {
-      Contestant{"limit",
-                 [=](const ScratchFolder& folder) { return LimitAlone(folder, options, count); }},
-      Contestant{"pgqrs", [=](const ScratchFolder& folder) {
-                   return EnqueueSingly(folder, options, count, 1);
-                 }}};
+      LimitAlone(count),
+      Contestant{"pgqrs", [=](const Place& place) { return EnqueueSingly(place, count, 1); }}};
   const auto figures = RunRounds(options, "lone enqueue", contestants);
   return {CompareRounds("enqueue, 1 thread × 1", figures[0], figures[1], 0.85)};
 }
 
+// SQLite is compared with the fastest that it can; a server, whose commits take longer, with
+// clients that wait for one another.
 std::vector<Line> EnqueueManyThreads(const Options& options) {
-  constexpr int kThreads = 64;
-  const auto count = options.Scaled(200'000, 6'400);
-  const std::array contestants = {LimitBulk(options, options.Scaled(500'000, 50'000)),
-                                  Contestant{"64 threads", [=](const ScratchFolder& folder) {
-                                               return EnqueueSingly(folder, options, count,
-                                                                    kThreads);
-                                             }}};
-  const auto figures = RunRounds(options, "enqueue by 64 threads", contestants);
-  return {CompareRounds("enqueue, 64 threads × 1 (limit: bulk)", figures[0], figures[1], 0.1)};
+  const int threads = options.is_postgres() ? 256 : 64;
+  const auto count = options.Scaled(200'000, std::int64_t{25} * threads);
+  const std::array contestants = {
+      options.is_postgres() ? LimitAlone(options.Scaled(3'000, 300))
+                            : LimitBulk(options.Scaled(500'000, 50'000)),
+      Contestant{"threads",
+                 [=](const Place& place) { return EnqueueSingly(place, count, threads); }}};
+  const auto name = std::to_string(threads) + " threads";
+  const auto figures = RunRounds(options, "enqueue by " + name, contestants);
+  if (options.is_postgres()) {
+    return {CompareRounds("enqueue, " + name + " × 1 (limit: 1 connection × 1)", figures[0],
+                          figures[1], 20)};
+  }
+  return {CompareRounds("enqueue, " + name + " × 1 (limit: bulk)", figures[0], figures[1], 0.1)};
 }
 
 std::vector<Line> EnqueueInBatches(const Options& options) {
   const auto count = options.Scaled(500'000, 50'000);
-  const std::array contestants = {LimitBulk(options, count),
-                                  Contestant{"pgqrs",
-                                             [=](const ScratchFolder& folder) {
-                                               return EnqueueBatches(folder, options, count, false);
-                                             }},
-                                  Contestant{"with Json::Parse", [=](const ScratchFolder& folder) {
-                                               return EnqueueBatches(folder, options, count, true);
-                                             }}};
+  const auto side = [=](std::string name, bool parse) {
+    return Contestant{std::move(name),
+                      [=](const Place& place) { return EnqueueBatches(place, count, parse); }};
+  };
+  const std::array contestants = {LimitBulk(count), side("pgqrs", false),
+                                  side("with Json::Parse", true)};
   const auto figures = RunRounds(options, "enqueue in batches of 1,000", contestants);
   return {CompareRounds("enqueue, 1 thread × 1,000 (limit: bulk)", figures[0], figures[1], 0.5),
           CompareRounds("enqueue, 1 thread × 1,000, Json::Parse included", figures[0], figures[2],

@@ -88,9 +88,10 @@ nlohmann::json DescribeMachine(const std::filesystem::path& folder) {
           {"sync_ms", MedianSyncMilliseconds(folder)}};
 }
 
-nlohmann::json DescribeVersions() {
+nlohmann::json DescribeVersions(const std::string& postgres) {
   return {{"pgqrs", PGQRS_BENCH_VERSION},
           {"sqlite", sqlite3_libversion()},
+          {"postgres", postgres},
           {"compiler", __VERSION__},
           {"build_type", PGQRS_BENCH_BUILD_TYPE}};
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace bench {
 
@@ -13,8 +14,8 @@ bool IsInMemory(const std::filesystem::path& folder);
 // Processor, memory, kernel, file system, and what a sync costs there.
 nlohmann::json DescribeMachine(const std::filesystem::path& folder);
 
-// The library, SQLite, the compiler.
-nlohmann::json DescribeVersions();
+// The library, the databases (the server's version is empty where none is used), the compiler.
+nlohmann::json DescribeVersions(const std::string& postgres);
 
 }  // namespace bench
 

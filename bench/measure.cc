@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "place.h"
 #include "report.h"
 
 namespace bench {
@@ -45,8 +46,8 @@ std::vector<std::vector<double>> RunRounds(const Options& options, std::string_v
   for (int round = 0; round < options.rounds; ++round) {
     for (std::size_t i = 0; i < contestants.size(); ++i) {
       const auto turn = (static_cast<std::size_t>(round) + i) % contestants.size();
-      const ScratchFolder folder(options.folder);
-      figures[turn].push_back(contestants[turn].run(folder));
+      const auto place = NewPlace(options);
+      figures[turn].push_back(contestants[turn].run(*place));
     }
     std::string progress(scenario);
     progress += ", round " + std::to_string(round + 1) + ":";

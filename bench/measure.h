@@ -15,6 +15,8 @@
 
 namespace bench {
 
+class Place;
+
 double Median(std::vector<double> values);
 
 // The value that the given fraction (0 to 1) of the values does not exceed.
@@ -40,20 +42,19 @@ class ScratchFolder {
   ~ScratchFolder();
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path database() const { return path_ / "queue.db"; }
 
  private:
   std::filesystem::path path_;
 };
 
-// One side of a comparison: does its work on a database in the folder, checks that it was done, and
-// gives a figure.
+// One side of a comparison: does its work on the database of the place, checks that it was done,
+// and gives a figure.
 struct Contestant {
   std::string name;
-  std::function<double(const ScratchFolder& folder)> run;
+  std::function<double(const Place& place)> run;
 };
 
-// Runs every contestant once a round, each time in a fresh folder. Who begins changes from round to
+// Runs every contestant once a round, each time in a new place. Who begins changes from round to
 // round, so that nobody always has the better place. Gives the figures by contestant.
 std::vector<std::vector<double>> RunRounds(const Options& options, std::string_view scenario,
                                            std::span<const Contestant> contestants);

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "measure.h"
+#include "options.h"
 
 namespace bench {
 namespace {
@@ -31,7 +32,7 @@ std::string VerdictOf(const Line& line) {
 }
 
 Row RowOf(const Line& line) {
-  return {line.name,
+  return {line.backend == NameOf(Backend::kPostgres) ? "Postgres: " + line.name : line.name,
           line.limit ? WithUnit(*line.limit, line.unit) : "",
           WithUnit(line.pgqrs, line.unit),
           line.ratio ? Fixed(*line.ratio, 2) : "",
@@ -108,6 +109,7 @@ nlohmann::json Report::ToJson() const {
   };
   for (const auto& line : lines) {
     results.push_back({{"scenario", line.name},
+                       {"backend", line.backend},
                        {"unit", line.unit},
                        {"limit", or_null(line.limit)},
                        {"pgqrs", line.pgqrs},
@@ -134,10 +136,10 @@ std::string WithSeparators(std::int64_t number) {
 }
 
 std::string WithUnit(double value, std::string_view unit) {
-  const auto number = unit == kPerSecond   ? WithSeparators(std::llround(value))
-                      : unit == kMebibytes ? Fixed(value, 1)
-                                           : Fixed(value, 3);
-  return number + " " + std::string(unit);
+  const auto number = unit == kPerSecond                     ? WithSeparators(std::llround(value))
+                      : unit == kMebibytes || unit == kBytes ? Fixed(value, 1)
+                                                             : Fixed(value, 3);
+  return unit.empty() ? number : number + " " + std::string(unit);
 }
 
 }  // namespace bench

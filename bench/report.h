@@ -11,14 +11,17 @@
 namespace bench {
 
 inline constexpr std::string_view kPerSecond = "/s";
+inline constexpr std::string_view kMicroseconds = "µs";
 inline constexpr std::string_view kMilliseconds = "ms";
 inline constexpr std::string_view kPercent = "%";
 inline constexpr std::string_view kMebibytes = "MiB";
+inline constexpr std::string_view kBytes = "B";
 
 // One figure with what it is compared to. At most one of the two targets is set; without any the
 // figure is for information.
 struct Line {
   std::string name;
+  std::string_view backend = "";  // Set by the program.
   std::string_view unit = kPerSecond;
   std::optional<double> limit;
   double pgqrs = 0;

@@ -1,7 +1,6 @@
 // What a store costs when there is nothing to do, when there is too much, and at the start. The
 // first two run in processes of their own, in which nothing else was ever done.
 #include <pgqrs/pgqrs.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,11 +8,15 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <thread>
 
 #include "child_process.h"
 #include "measure.h"
+#include "place.h"
 #include "scenarios.h"
+#include "server.h"
 #include "workload.h"
 
 namespace bench {
@@ -25,17 +28,8 @@ using std::chrono::steady_clock;
 
 constexpr int kProducers = 4;
 
-seconds IdleTime(const Options& options) { return seconds(options.Scaled(30, 3)); }
-seconds OverloadTime(const Options& options) { return seconds(options.Scaled(60, 5)); }
-
-double CpuSeconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto to_seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return to_seconds(usage.ru_utime) + to_seconds(usage.ru_stime);
-}
+seconds IdleTime(const Options& options) { return seconds(options.Scaled(30, 1)); }
+seconds OverloadTime(const Options& options) { return seconds(options.Scaled(60, 1)); }
 
 double ResidentMebibytes() {
   std::ifstream file("/proc/self/statm");
@@ -52,8 +46,9 @@ void Answer(const nlohmann::json& answer) {
 }
 
 nlohmann::json AskChild(std::string_view name, const Options& options, seconds patience) {
-  const ScratchFolder folder(options.folder);
-  ChildProcess child(name, options, folder.path());
+  const auto place = NewPlace(options);
+  place->Settle();
+  ChildProcess child(name, *place);
   auto answer = nlohmann::json::parse(child.ReadLine(patience));
   child.Wait();
   return answer;
@@ -66,6 +61,41 @@ void WaitForAcks(const pgqrs::QueueWorker& worker, std::uint64_t count) {
     std::this_thread::sleep_for(milliseconds(1));
   }
 }
+
+int IdleStores(const Options& options) { return options.is_postgres() ? 10 : 1; }
+
+// A store with a worker that has nothing to do and a consumer that waits, on queues of their own.
+class IdleStore {
+ public:
+  IdleStore(const Options& options, const std::string& database, int number)
+      : store_(OpenStore(options, database)),
+        worked_(store_.Queue("worked " + std::to_string(number))),
+        awaited_(store_.Queue("awaited " + std::to_string(number))),
+        worker_(worked_, [](pgqrs::Message&) {}, {.concurrency = 4}) {
+    worker_.Start();
+    worked_.Enqueue(payload_);
+    WaitForAcks(worker_, 1);
+    waiting_ = awaited_.DequeueWaitAsync(IdleTime(options) + seconds(60));
+  }
+
+  // Idle, and not dead.
+  void ProveAlive() {
+    worked_.Enqueue(payload_);
+    WaitForAcks(worker_, 2);
+    const auto id = awaited_.Enqueue(payload_);
+    const auto message = waiting_->Get();
+    Expect(message.has_value() && message->id() == id, "the waiting consumer got no message");
+    Expect(worker_.Stop(), "the worker does not stop");
+  }
+
+ private:
+  const pgqrs::Json payload_ = pgqrs::Json::Parse(PayloadText(0));
+  pgqrs::PgqrsStore store_;
+  pgqrs::Queue worked_;
+  pgqrs::Queue awaited_;
+  pgqrs::QueueWorker worker_;
+  std::optional<pgqrs::Future<std::optional<pgqrs::Message>>> waiting_;
+};
 
 struct Overload {
   std::int64_t enqueued = 0;
@@ -108,52 +138,55 @@ Overload RunOverload(const pgqrs::PgqrsStore& store, const pgqrs::Queue& queue, 
 
 }  // namespace
 
-int IdleChild(const Options& options) {
-  auto store = OpenStore(options.folder / "queue.db", options);
-  auto worked = store.Queue("worked");
-  auto awaited = store.Queue("awaited");
-  const auto payload = pgqrs::Json::Parse(PayloadText(0));
-  pgqrs::WorkerOptions worker_options;
-  worker_options.concurrency = 4;
-  pgqrs::QueueWorker worker(
-      worked, [](pgqrs::Message&) {}, worker_options);
-  worker.Start();
-  worked.Enqueue(payload);
-  WaitForAcks(worker, 1);
-  auto waiting = awaited.DequeueWaitAsync(IdleTime(options) + seconds(20));
+int IdleChild(const Options& options, const std::string& database) {
+  const int count = IdleStores(options);
+  std::vector<std::unique_ptr<IdleStore>> stores;
+  stores.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    stores.push_back(std::make_unique<IdleStore>(options, database, i));
+  }
+  std::optional<Server> server;
+  if (options.is_postgres()) server.emplace(options.dsn);
   std::this_thread::sleep_for(seconds(1));  // Let what was going on come to rest.
 
   const auto before = CpuSeconds();
+  const auto server_before = server ? server->CpuSeconds() : 0;
   const Stopwatch watch;
   std::this_thread::sleep_for(IdleTime(options));
-  const auto percent = (CpuSeconds() - before) / watch.Seconds() * 100;
+  const auto percent_since = [&](double start, double now) {
+    return (now - start) / watch.Seconds() * 100;
+  };
+  nlohmann::json answer = {{"percent", percent_since(before, CpuSeconds())},
+                           {"seconds", watch.Seconds()}};
+  if (server) answer["server_percent"] = percent_since(server_before, server->CpuSeconds());
 
-  // Idle, and not dead.
-  worked.Enqueue(payload);
-  WaitForAcks(worker, 2);
-  const auto id = awaited.Enqueue(payload);
-  const auto message = waiting.Get();
-  Expect(message.has_value() && message->id() == id, "the waiting consumer got no message");
-  Expect(worker.Stop(), "the worker does not stop");
-  Answer({{"percent", percent}, {"seconds", watch.Seconds()}});
+  for (const auto& store : stores) store->ProveAlive();
+  Answer(answer);
   return 0;
 }
 
 std::vector<Line> IdleCpu(const Options& options) {
   SayProgress("idle for " + std::to_string(IdleTime(options).count()) + " s");
-  const auto answer = AskChild(kIdleChild, options, IdleTime(options) + seconds(60));
-  Line line;
-  line.name = "CPU of an idle store with a worker";
-  line.unit = kPercent;
-  line.pgqrs = answer.at("percent");
-  line.most = 0.1;
-  line.pgqrs_rounds = {line.pgqrs};
-  line.details = answer;
-  return {line};
+  const auto answer = AskChild(kIdleChild, options, IdleTime(options) + seconds(120));
+  const auto line_of = [&](std::string name, const char* key, std::optional<double> most) {
+    Line line;
+    line.name = std::move(name);
+    line.unit = kPercent;
+    line.pgqrs = answer.at(key);
+    line.most = most;
+    line.pgqrs_rounds = {line.pgqrs};
+    line.details = answer;
+    return line;
+  };
+  if (!options.is_postgres()) {
+    return {line_of("CPU of an idle store with a worker", "percent", 0.1)};
+  }
+  return {line_of("CPU of the server under 10 idle stores with a worker", "server_percent", 1),
+          line_of("CPU of 10 idle stores with a worker", "percent", std::nullopt)};
 }
 
-int MemoryChild(const Options& options) {
-  auto store = OpenStore(options.folder / "queue.db", options);
+int MemoryChild(const Options& options, const std::string& database) {
+  auto store = OpenStore(options, database);
   auto queue = store.Queue(kQueueName);
   queue.Enqueue(pgqrs::Json::Parse(PayloadText(0)));
   const auto baseline = ResidentMebibytes();
@@ -182,19 +215,20 @@ std::vector<Line> FlatMemory(const Options& options) {
 std::vector<Line> OpenExisting(const Options& options) {
   constexpr int kOpens = 50;
   const auto count = options.Scaled(10'000, 1'000);
-  const ScratchFolder folder(options.folder);
+  const auto place = NewPlace(options);
   {
-    auto store = OpenStore(folder.database(), options);
+    auto store = place->Open();
     auto queue = store.Queue(kQueueName);
     FillInBulk(queue, 2 * count);
     Tally tally;
-    DrainWithAcksOnTheWay(store, queue, 1000, count, tally);
-    tally.Verify(count);
+    Quota quota(count);
+    DrainWithAcksOnTheWay(store, queue, 1000, quota, tally);
+    tally.Verify(options, count);
   }
   Line line;
   for (int i = 0; i < kOpens; ++i) {
     const Stopwatch watch;
-    auto store = OpenStore(folder.database(), options);
+    auto store = place->Open();
     line.pgqrs_rounds.push_back(watch.Milliseconds());
     auto queue = store.OpenQueue(kQueueName);
     if (i == 0) VerifyQueue(queue, count, count);

@@ -3,6 +3,9 @@
 #ifndef PGQRS_BENCH_SCENARIOS_H_
 #define PGQRS_BENCH_SCENARIOS_H_
 
+#include <chrono>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,10 +17,15 @@ namespace bench {
 struct Scenario {
   std::string_view name;
   std::vector<Line> (*run)(const Options& options);
+  // The only backend that it is for; none: all of them.
+  std::optional<Backend> only_on = {};
+  // A scenario that takes longer is given up.
+  std::chrono::minutes patience = std::chrono::minutes(15);
 };
 
 // drain.cc
 std::vector<Line> DrainFifty(const Options& options);
+std::vector<Line> DrainFiveHundred(const Options& options);
 std::vector<Line> DrainThousand(const Options& options);
 std::vector<Line> DrainLoneMessages(const Options& options);
 std::vector<Line> DrainManyThreads(const Options& options);
@@ -35,16 +43,22 @@ std::vector<Line> LongArchive(const Options& options);
 std::vector<Line> WakeSameProcess(const Options& options);
 std::vector<Line> WakeOtherProcess(const Options& options);
 
+// steady.cc
+std::vector<Line> SteadyState(const Options& options);
+
+// cost.cc
+std::vector<Line> CostOfMessage(const Options& options);
+
 // resources.cc
 std::vector<Line> IdleCpu(const Options& options);
 std::vector<Line> FlatMemory(const Options& options);
 std::vector<Line> OpenExisting(const Options& options);
 
 // What the program does as the child of a scenario that needs a process of its own. They work on
-// the database in the options' folder, and answer on stdout.
-int WakeChild(const Options& options);
-int IdleChild(const Options& options);
-int MemoryChild(const Options& options);
+// the database of a place, and answer on stdout.
+int WakeChild(const Options& options, const std::string& database);
+int IdleChild(const Options& options, const std::string& database);
+int MemoryChild(const Options& options, const std::string& database);
 
 inline constexpr std::string_view kWakeChild = "wake";
 inline constexpr std::string_view kIdleChild = "idle";

@@ -1,5 +1,5 @@
 // How long an idle consumer takes to have a message, from the return of Enqueue (so: from the
-// commit) to the return of its waiting call.
+// commit) to the return of its waiting call or, on Postgres, to the begin of its handler.
 #include <pgqrs/pgqrs.h>
 
 #include <chrono>
@@ -10,8 +10,9 @@
 #include <thread>
 
 #include "child_process.h"
-#include "limits/limit_sqlite.h"
+#include "limits/limit.h"
 #include "measure.h"
+#include "place.h"
 #include "scenarios.h"
 #include "workload.h"
 
@@ -24,7 +25,7 @@ using std::chrono::steady_clock;
 constexpr auto kPause = std::chrono::milliseconds(5);
 constexpr auto kPatience = std::chrono::seconds(20);
 
-int SamplesInRound(const Options& options) { return static_cast<int>(options.Scaled(200, 50)); }
+int SamplesInRound(const Options& options) { return static_cast<int>(options.Scaled(200, 5)); }
 
 // Since boot, which on Linux is the same in every process.
 std::int64_t Nanoseconds(steady_clock::time_point time) {
@@ -109,18 +110,18 @@ double SendOne(pgqrs::Queue& queue, const pgqrs::Json& payload,
 
 // What a consumer cannot do without: the durable transaction of a dequeue.
 std::vector<double> LimitDequeues(const Options& options, int count) {
-  const ScratchFolder folder(options.folder);
-  limits::SqliteLimit limit(folder.database(), options.durability());
-  limit.Enqueue(count, 1, PayloadText(0));
+  const auto place = NewPlace(options);
+  const auto limit = place->OpenLimit();
+  limit->Enqueue(count, 1, PayloadText(0));
   std::vector<double> milliseconds;
   for (int i = 0; i < count; ++i) {
     const Stopwatch watch;
-    ExpectEqual(limit.Dequeue(1), 1, "messages dequeued by the limit program");
+    ExpectEqual(limit->Dequeue(1), 1, "messages dequeued by the limit program");
     milliseconds.push_back(watch.Milliseconds());
-    limit.Ack();
+    limit->Ack();
     std::this_thread::sleep_for(kPause);
   }
-  limit.Verify(0, count);
+  limit->Verify(0, count);
   return milliseconds;
 }
 
@@ -173,8 +174,8 @@ class Latencies {
 };
 
 std::vector<double> WakeInProcess(const Options& options, int count) {
-  const ScratchFolder folder(options.folder);
-  auto store = OpenStore(folder.database(), options);
+  const auto place = NewPlace(options);
+  auto store = place->Open();
   auto queue = store.Queue(kQueueName);
   const auto payload = pgqrs::Json::Parse(PayloadText(0));
   std::vector<double> milliseconds;
@@ -198,11 +199,11 @@ Arrival ParseArrival(const std::string& line) {
 }
 
 std::vector<double> WakeChildProcess(const Options& options, int count) {
-  const ScratchFolder folder(options.folder);
-  auto store = OpenStore(folder.database(), options);
+  const auto place = NewPlace(options);
+  auto store = place->Open();
   auto queue = store.Queue(kQueueName);
   const auto payload = pgqrs::Json::Parse(PayloadText(0));
-  ChildProcess child(kWakeChild, options, folder.path());
+  ChildProcess child(kWakeChild, *place);
   Expect(child.ReadLine(kPatience) == "ready", "the child process is not ready");
   std::vector<double> milliseconds;
   for (int i = 0; i < count; ++i) {
@@ -227,6 +228,30 @@ std::vector<Line> MeasureWakeUps(const Options& options, const std::string& name
   return latencies.Lines(name, most_p99);
 }
 
+void Tell(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+void TellArrival(const Arrival& arrival) {
+  Tell(std::to_string(arrival.id) + " " + std::to_string(arrival.at));
+}
+
+void HandleArrivals(pgqrs::Queue& queue, int count) {
+  std::counting_semaphore<> handled{0};
+  pgqrs::QueueWorker worker(queue, [&](pgqrs::Message& message) {
+    const auto now = Nanoseconds(steady_clock::now());
+    TellArrival({.id = message.id(), .at = now});
+    handled.release();
+  });
+  worker.Start();
+  Tell("ready");
+  for (int i = 0; i < count; ++i) {
+    Expect(handled.try_acquire_for(kPatience), "no message came");
+  }
+  Expect(worker.Stop(), "the worker does not stop");
+}
+
 }  // namespace
 
 std::vector<Line> WakeSameProcess(const Options& options) {
@@ -234,19 +259,20 @@ std::vector<Line> WakeSameProcess(const Options& options) {
 }
 
 std::vector<Line> WakeOtherProcess(const Options& options) {
-  return MeasureWakeUps(options, "wake-up, other process", 10, WakeChildProcess);
+  return MeasureWakeUps(options, "wake-up, other process", options.is_postgres() ? 3 : 10,
+                        WakeChildProcess);
 }
 
-int WakeChild(const Options& options) {
-  auto store = OpenStore(options.folder / "queue.db", options);
+int WakeChild(const Options& options, const std::string& database) {
+  auto store = OpenStore(options, database);
   auto queue = store.OpenQueue(kQueueName);
-  std::printf("ready\n");
-  std::fflush(stdout);
-  for (int i = 0; i < SamplesInRound(options); ++i) {
-    const auto arrival = WaitForMessage(queue);
-    std::printf("%s %s\n", std::to_string(arrival.id).c_str(), std::to_string(arrival.at).c_str());
-    std::fflush(stdout);
+  const int count = SamplesInRound(options);
+  if (options.is_postgres()) {
+    HandleArrivals(queue, count);
+    return 0;
   }
+  Tell("ready");
+  for (int i = 0; i < count; ++i) TellArrival(WaitForMessage(queue));
   return 0;
 }
 

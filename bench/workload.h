@@ -4,9 +4,10 @@
 
 #include <pgqrs/pgqrs.h>
 
+#include <atomic>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,21 +19,18 @@ namespace bench {
 inline constexpr std::string_view kQueueName = "bench";
 inline constexpr int kPayloadSize = 100;
 
-pgqrs::PgqrsStore OpenStore(const std::filesystem::path& database, const Options& options);
+// What the payload is when it comes back: jsonb is written with a space behind the colons and the
+// comma.
+inline int StoredPayloadSize(const Options& options) {
+  return options.is_postgres() ? kPayloadSize + 3 : kPayloadSize;
+}
 
 // A JSON document of kPayloadSize bytes, another for each number.
 std::string PayloadText(std::int64_t number);
 std::vector<pgqrs::Json> MakePayloads(int count);
 
-// Enqueues in bulk, so that full batches are stored.
-void FillInBulk(pgqrs::Queue& queue, std::int64_t count);
-
-// Enqueues through the SQL view: each message is a batch of its own, as from lone calls of Enqueue,
-// without a disk sync for each. The queue must exist.
-void FillOneByOne(const std::filesystem::path& database, std::int64_t count);
-
-// Writes finished messages straight into the tables of a database that nobody has open.
-void WriteArchive(const std::filesystem::path& database, std::int64_t count, int batch_size);
+// Enqueues in bulk, `batch_size` messages a call, so that full batches are stored.
+void FillInBulk(pgqrs::Queue& queue, std::int64_t count, int batch_size = 10'000);
 
 // The messages that came out of a queue. For one thread.
 class Tally {
@@ -48,7 +46,7 @@ class Tally {
   void Merge(const Tally& other);
 
   // Throws unless these are `count` different messages, whole and acked.
-  void Verify(std::int64_t count);
+  void Verify(const Options& options, std::int64_t count);
 
  private:
   std::vector<std::int64_t> ids_;
@@ -59,14 +57,37 @@ class Tally {
 // Throws unless the queue holds so many messages, and none under lease.
 void VerifyQueue(pgqrs::Queue& queue, std::int64_t waiting, std::int64_t archived);
 
-// One consumer that takes `count` messages, `want` at a time. The acks of one batch travel with the
-// request for the next.
-void DrainWithAcksOnTheWay(pgqrs::PgqrsStore& store, pgqrs::Queue& queue, int want,
-                           std::int64_t count, Tally& tally);
+// The messages that consumers have still to take, shared among their threads.
+class Quota {
+ public:
+  explicit Quota(std::int64_t count) : left_(count) {}
+
+  // Up to `want` of them.
+  int Claim(int want);
+  void GiveBack(std::int64_t count) { left_ += count; }
+
+ private:
+  std::atomic<std::int64_t> left_;
+};
+
+// The next message; none where the quota is used up.
+std::optional<pgqrs::Message> TakeOne(pgqrs::Queue& queue, Quota& quota);
+
+// One consumer, on a thread of its own: takes messages until the quota is used up, `want` at a
+// time. `source` is a Queue or a Consumer. The acks of one batch travel with the request for the
+// next.
+template <typename Source>
+void DrainWithAcksOnTheWay(pgqrs::PgqrsStore& store, Source& source, int want, Quota& quota,
+                           Tally& tally);
 
 // The same with each call waited for.
-void DrainStepByStep(pgqrs::PgqrsStore& store, pgqrs::Queue& queue, int want, std::int64_t count,
+template <typename Source>
+void DrainStepByStep(pgqrs::PgqrsStore& store, Source& source, int want, Quota& quota,
                      Tally& tally);
+
+// Drains the queue by `consumers` Consumers, each on a thread of its own, and gives the seconds.
+double DrainByConsumers(pgqrs::PgqrsStore& store, pgqrs::Queue& queue, int consumers, int want,
+                        Quota& quota, Tally& tally);
 
 // Runs `work(i)` on `count` threads, started together, and gives the seconds until all have
 // finished. Rethrows the first error.

@@ -8,7 +8,6 @@
 namespace limits {
 namespace {
 
-constexpr int kTransactionSize = 1024;
 constexpr std::int64_t kLease = 30'000'000;  // Microseconds.
 
 // The tables that the queue works on, and their indexes.
@@ -72,17 +71,6 @@ std::uint64_t LowestBits(std::uint64_t mask, int count) {
   std::uint64_t rest = mask;
   for (int i = 0; i < count; ++i) rest &= rest - 1;
   return mask & ~rest;
-}
-
-std::string JsonArray(std::string_view payload, int n) {
-  std::string array;
-  array.reserve((payload.size() + 1) * static_cast<std::size_t>(n) + 1);
-  for (int i = 0; i < n; ++i) {
-    array += i == 0 ? '[' : ',';
-    array += payload;
-  }
-  array += ']';
-  return array;
 }
 
 }  // namespace
@@ -231,10 +219,7 @@ std::int64_t SqliteLimit::Drain(int want) {
 
 void SqliteLimit::Verify(std::int64_t waiting, std::int64_t archived) {
   const auto expect = [this](std::int64_t number, std::string_view what, std::string_view sql) {
-    const auto found = file_.Number(sql).value_or(0);
-    if (found == number) return;
-    throw std::runtime_error("limit program: " + std::to_string(found) + " " + std::string(what) +
-                             ", not " + std::to_string(number));
+    ExpectNumber(file_.Number(sql).value_or(0), number, what);
   };
   expect(waiting, "messages waiting", "SELECT coalesce(sum(n), 0) FROM pgqrs_slices");
   expect(archived, "messages archived", "SELECT coalesce(sum(n), 0) FROM pgqrs_archive");

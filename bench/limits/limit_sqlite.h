@@ -1,5 +1,4 @@
-// What SQLite itself allows: the tables of pgqrs, driven straight through the C API by a program
-// that does nothing else. No threads, no validation, no leases that run out, no wake-ups.
+// What SQLite itself allows, by one connection without threads.
 #ifndef PGQRS_BENCH_LIMITS_LIMIT_SQLITE_H_
 #define PGQRS_BENCH_LIMITS_LIMIT_SQLITE_H_
 
@@ -8,36 +7,22 @@
 #include <string_view>
 #include <vector>
 
+#include "limits/limit.h"
 #include "limits/sqlite_file.h"
 
 namespace limits {
 
-// The most messages that a batch can hold: one bit of the mask each.
-inline constexpr int kMaxBatch = 64;
-
-// A queue in a file of its own, made where it is missing. For one thread.
-class SqliteLimit {
+// A queue in a file of its own, made where it is missing.
+class SqliteLimit final : public Limit {
  public:
   SqliteLimit(const std::string& path, Durability durability);
 
-  // Stores `count` messages of this payload in batches of `batch_size`, about 1,000 messages a
-  // transaction.
-  void Enqueue(std::int64_t count, int batch_size, std::string_view payload);
-
-  // Stores one message in a transaction of its own.
-  void EnqueueOne(std::string_view payload);
-
-  // Takes up to `want` messages under a lease, in one transaction, and gives their number.
-  int Dequeue(int want);
-
-  // Archives what the last Dequeue took, in one transaction.
-  void Ack();
-
-  // Dequeue and Ack until nothing is left. Gives the number of messages.
-  std::int64_t Drain(int want);
-
-  // Throws unless the tables hold so many messages in each state, and every archived one once.
-  void Verify(std::int64_t waiting, std::int64_t archived);
+  void Enqueue(std::int64_t count, int batch_size, std::string_view payload) override;
+  void EnqueueOne(std::string_view payload) override;
+  int Dequeue(int want) override;
+  void Ack() override;
+  std::int64_t Drain(int want) override;
+  void Verify(std::int64_t waiting, std::int64_t archived) override;
 
  private:
   struct Slice {
