@@ -43,9 +43,6 @@ class AsyncSession {
   // The payloads that came since the last call.
   std::vector<std::string> TakeHeard();
 
-  // Lets go of a connection that is the parent's, in a forked child.
-  void Abandon() { static_cast<void>(connection_.release()); }
-
  private:
   enum class State : std::uint8_t { kConnecting, kBusy, kIdle };
 

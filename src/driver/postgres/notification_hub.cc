@@ -21,6 +21,10 @@ namespace {
 // How long the end of the last store may take to send what was announced just before.
 constexpr auto kFarewell = std::chrono::seconds(1);
 
+// Of the time-outs that stores choose for their own calls. Nobody waits for this connection.
+constexpr auto kLeastTimeout = std::chrono::seconds(2);
+constexpr auto kMostTimeout = std::chrono::seconds(30);
+
 constexpr auto kNever = NotificationHub::Time::max();
 
 using Parameters = AsyncSession::Parameters;
@@ -101,17 +105,13 @@ std::shared_ptr<NotificationHub> NotificationHub::Of(const PostgresOptions& opti
 }
 
 NotificationHub::NotificationHub(const PostgresOptions& options)
-    : fork_generation_(util::ForkGeneration()),
-      name_(RandomName()),
+    : name_(RandomName()),
       control_(NewEventFile()),
-      link_(LinkParameters(options), ChannelOf(options.schema), options.timeout) {}
+      link_(LinkParameters(options), ChannelOf(options.schema),
+            std::clamp<Duration>(options.timeout, kLeastTimeout, kMostTimeout)) {}
 
 NotificationHub::~NotificationHub() {
-  if (fork_generation_ != util::ForkGeneration()) {
-    // The thread is the parent's, and so is what the connection would say at its end.
-    if (thread_.joinable()) thread_.detach();
-    link_.Abandon();
-  } else if (thread_.joinable()) {
+  if (thread_.joinable()) {
     {
       const std::lock_guard lock(mutex_);
       is_stopping_ = true;

@@ -82,7 +82,6 @@ class NotificationHub {
   bool HearFromOthers();
   void Wait();
 
-  const std::uint64_t fork_generation_;
   const std::string name_;  // As a sender.
   const int control_;       // eventfd: there is something to do.
 

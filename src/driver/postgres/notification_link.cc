@@ -178,9 +178,4 @@ void NotificationLink::UpdateWakeTime(bool wants_to_listen) {
   if (probe_) wake_at(probe_deadline_);
 }
 
-void NotificationLink::Abandon() {
-  if (session_) session_->Abandon();
-  if (probe_) probe_->Abandon();
-}
-
 }  // namespace pgqrs::driver

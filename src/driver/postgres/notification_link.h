@@ -50,9 +50,6 @@ class NotificationLink {
   void AppendFiles(std::vector<pollfd>& files) const;
   std::optional<Time> wake_at() const { return wake_at_; }
 
-  // Lets go of what is the parent's, in a forked child.
-  void Abandon();
-
  private:
   enum class Doing : std::uint8_t { kNothing, kListening, kUnlistening, kSending };
   enum class Listening : std::uint8_t { kNo, kUnproven, kYes, kDeaf };
