@@ -67,9 +67,9 @@ struct Config {
   Duration connection_timeout = std::chrono::seconds(30);
 
   // How many connections the store may open in all. SQLite: one that writes, one that watches for
-  // commits of other processes, and as many that read as are left, but one at least. Postgres: up to
-  // four that write, one that listens (which all stores of the process share), and as many that read
-  // as are left, but one of each at least; those that are not needed are not opened. From 1 to
+  // commits of other processes, and as many that read as are left, but one at least. Postgres: up
+  // to four that write, one that listens (which all stores of the process share), and as many that
+  // read as are left, but one of each at least; those that are not needed are not opened. From 1 to
   // 1000.
   int max_connections = 8;
 

@@ -94,8 +94,7 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
                std::unique_ptr<driver::Connection> writer)
     : config_(config),
       database_(std::move(database)),
-      intake_(config.max_pending_requests, config.max_pending_bytes,
-              LaneCount(config, *database_)),
+      intake_(config.max_pending_requests, config.max_pending_bytes, LaneCount(config, *database_)),
       readers_(*database_, ReaderThreads(config, *database_), config.max_pending_requests) {
   queue::Session session;
   session.max_read_ct = config.max_read_ct;

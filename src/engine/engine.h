@@ -1,8 +1,8 @@
 // Collects requests, runs them in groups, and answers them.
 //
 // A lane is a connection that writes, with a thread: one where the database has one writer, some
-// where it is a server. Each time it is free it takes all requests that wait and carries them out in
-// one transaction: nothing waits on a timer, a lone request goes out at once, and under load the
+// where it is a server. Each time it is free it takes all requests that wait and carries them out
+// in one transaction: nothing waits on a timer, a lone request goes out at once, and under load the
 // groups grow by themselves. A caller that waits for
 // its answer anyway, and finds the lane idle, carries its request out on its own thread, which
 // saves two changes of thread.

@@ -77,13 +77,17 @@ void Intake::WakeLane() {
   }
 }
 
-std::optional<std::size_t> Intake::Borrow(const queue::Request* request) {
+void Intake::WakeAll() {
+  for (auto& lane : lanes_) lane.wake.notify_all();
+}
+
+std::optional<std::size_t> Intake::Borrow(queue::Request* request) {
   const std::lock_guard lock(mutex_);
   if (HasWork() || closed_) return std::nullopt;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     auto& lane = lanes_[i];
     if (!lane.waits || lane.is_lent) continue;
-    if (request != nullptr && !Claim(lane, *request)) return std::nullopt;
+    if (request != nullptr && !ClaimFor(lane, *request)) return std::nullopt;
     lane.is_lent = true;
     lane.is_busy = true;
     return i;
@@ -121,6 +125,8 @@ Intake::Work Intake::Next(std::size_t index) {
     lane.wake.wait(lock);
     lane.waits = false;
   }
+  // Others may have waited with it for the last that had to be done.
+  if (work.closed) WakeAll();
   lane.last_group = work.group.size();
   lane.is_busy = !work.group.empty();
   if (blocked_callers_ > 0) not_full_.notify_all();
@@ -167,12 +173,12 @@ std::vector<RequestPtr> Intake::TakeGroup(Lane& lane) {
   std::size_t messages = 0;
   std::size_t bytes = 0;
   while (!waiting_.empty() && passed.size() < kMaxPassed) {
-    const auto& next = *waiting_.front();
+    auto& next = *waiting_.front();
     const auto next_messages = std::max<std::size_t>(1, MessagesOf(next));
     const bool fits = messages + next_messages <= kMaxGroupMessages &&
                       bytes + next.bytes <= kMaxGroupBytes && next.kind != Kind::kJob;
     if (next.kind == Kind::kJob || (!group.empty() && !fits)) break;
-    if (!Claim(lane, next)) {
+    if (!ClaimFor(lane, next)) {
       passed.push_back(PopFront());
       continue;
     }
@@ -186,45 +192,55 @@ std::vector<RequestPtr> Intake::TakeGroup(Lane& lane) {
   return group;
 }
 
-std::vector<Intake::Key> Intake::KeysOf(const queue::Request& request) {
-  std::vector<Key> keys;
+std::vector<Intake::Claimed> Intake::ClaimsOf(const queue::Request& request) {
+  using What = Claim::What;
+  std::vector<Claimed> claims;
+  const auto add_registration = [&](const queue::Worker& worker) {
+    if (worker.id == 0) claims.push_back({{What::kRegistration, 0}, true});
+  };
   if (request.kind == Kind::kEnqueue) {
     const auto& enqueue = static_cast<const queue::EnqueueRequest&>(request);
-    keys.push_back(enqueue.queue->id);
-    if (enqueue.producer->id == 0) keys.push_back(kRegistration);
+    claims.push_back({{What::kEnqueues, enqueue.queue->id}, true});
+    add_registration(*enqueue.producer);
   } else if (request.kind == Kind::kDequeue) {
-    if (static_cast<const queue::DequeueRequest&>(request).worker->id == 0) {
-      keys.push_back(kRegistration);
-    }
+    const auto& dequeue = static_cast<const queue::DequeueRequest&>(request);
+    claims.push_back({{What::kDequeues, dequeue.queue->id}, dequeue.queue->is_short});
+    add_registration(*dequeue.worker);
   } else if (request.kind == Kind::kSettle) {
     for (const auto& target : static_cast<const queue::SettleRequest&>(request).targets) {
-      const Key key = -1 - queue::BatchOf(target.message_id);
-      if (keys.empty() || keys.back() != key) keys.push_back(key);
+      const Claim claim = {What::kBatch, queue::BatchOf(target.message_id)};
+      if (claims.empty() || !(claims.back().claim == claim)) claims.push_back({claim, true});
     }
   }
-  return keys;
+  return claims;
+}
+
+bool Intake::CanClaim(const Lane& lane, const Claimed& wanted) const {
+  return std::none_of(lanes_.begin(), lanes_.end(), [&](const Lane& other) {
+    if (&other == &lane) return false;
+    const auto held = other.claims.find(wanted.claim);
+    return held != other.claims.end() && (held->second || wanted.is_alone);
+  });
 }
 
 // Answers false, and claims nothing, where another lane works on something of the request.
-bool Intake::Claim(Lane& lane, const queue::Request& request) {
-  if (lanes_.size() == 1) return true;
-  const auto keys = KeysOf(request);
-  const auto is_mine = [&](Key key) {
-    return std::find(lane.keys.begin(), lane.keys.end(), key) != lane.keys.end();
-  };
-  for (const auto key : keys) {
-    if (claimed_.contains(key) && !is_mine(key)) return false;
+bool Intake::ClaimFor(Lane& lane, queue::Request& request) {
+  const bool is_only_lane = lanes_.size() == 1;
+  const auto claims = is_only_lane ? std::vector<Claimed>() : ClaimsOf(request);
+  for (const auto& wanted : claims) {
+    if (!CanClaim(lane, wanted)) return false;
   }
-  for (const auto key : keys) {
-    if (claimed_.insert(key).second) lane.keys.push_back(key);
+  for (const auto& wanted : claims) lane.claims[wanted.claim] |= wanted.is_alone;
+  if (request.kind == Kind::kDequeue) {
+    auto& dequeue = static_cast<queue::DequeueRequest&>(request);
+    dequeue.has_turn = is_only_lane || lane.claims[{Claim::What::kDequeues, dequeue.queue->id}];
   }
   return true;
 }
 
 void Intake::Finish(Lane& lane) {
   if (!std::exchange(lane.is_busy, false)) return;
-  for (const auto key : lane.keys) claimed_.erase(key);
-  lane.keys.clear();
+  lane.claims.clear();
   // What had to wait for this may be there for another lane.
   if (lanes_.size() > 1 && !waiting_.empty()) WakeLane();
 }
@@ -232,7 +248,7 @@ void Intake::Finish(Lane& lane) {
 void Intake::Close() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
-  for (auto& lane : lanes_) lane.wake.notify_all();
+  WakeAll();
   not_full_.notify_all();
 }
 

@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "queue/request.h"
@@ -20,10 +21,10 @@ using RequestPtr = std::unique_ptr<queue::Request>;
 // Where requests wait for the lanes: first in, first out, and bounded. It also decides which thread
 // works a lane: its own, or for one group a caller that would only wait for the answer.
 //
-// Where there are several lanes, enqueues to one queue go through one at a time, so that they become
-// visible in the order in which they were made, and what settles messages of one batch too, so that
-// the lanes do not wait for each other's rows. A job is taken when nothing that came before it is
-// still under way.
+// Where there are several lanes, enqueues to one queue go through one at a time, so that they
+// become visible in the order in which they were made, and what settles messages of one batch too,
+// so that the lanes do not wait for each other's rows. Dequeues from one queue do so while it is
+// short. A job is taken when nothing that came before it is still under way.
 class Intake {
  public:
   Intake(std::size_t max_requests, std::size_t max_bytes, std::size_t lanes = 1)
@@ -36,9 +37,10 @@ class Intake {
   // The same without waiting, for the engine's own threads.
   bool PushNow(std::vector<RequestPtr>& requests);
 
-  // Where a lane is idle and nothing waits, lends it to the caller, who carries out one group of its
-  // own, which is this request where given, and then calls GiveBack. Nothing where that cannot be.
-  std::optional<std::size_t> Borrow(const queue::Request* request = nullptr);
+  // Where a lane is idle and nothing waits, lends it to the caller, who carries out one group of
+  // its own, which is this request where given, and then calls GiveBack. Nothing where that cannot
+  // be.
+  std::optional<std::size_t> Borrow(queue::Request* request = nullptr);
   void GiveBack(std::size_t lane = 0);
 
   // Makes a lane's own thread come round, be it with an empty group.
@@ -60,19 +62,31 @@ class Intake {
   std::size_t size() const;
 
  private:
-  // What no other lane may work on at the same time: a queue that is enqueued to, or (negative) a
-  // batch of which messages are settled.
-  using Key = std::int64_t;
+  // What lanes claim while they work on it, one alone or some together.
+  struct Claim {
+    enum class What : std::uint8_t { kRegistration, kEnqueues, kDequeues, kBatch };
 
-  // Workers are registered by one lane at a time.
-  static constexpr Key kRegistration = 0;
+    What what;
+    std::int64_t id;
+
+    friend bool operator==(const Claim&, const Claim&) = default;
+  };
+  struct HashClaim {
+    std::size_t operator()(const Claim& claim) const {
+      return std::hash<std::int64_t>()(claim.id * 4 + static_cast<std::int64_t>(claim.what));
+    }
+  };
+  struct Claimed {
+    Claim claim;
+    bool is_alone;
+  };
 
   struct Lane {
     std::condition_variable wake;
     bool waits = false;  // Its thread does, for something to do.
     bool is_lent = false;
-    bool is_busy = false;  // With a group.
-    std::vector<Key> keys;
+    bool is_busy = false;                               // With a group.
+    std::unordered_map<Claim, bool, HashClaim> claims;  // Whether each is alone.
     std::size_t last_group = 0;
   };
 
@@ -80,12 +94,14 @@ class Intake {
   bool HasWork() const { return !waiting_.empty() || poked_; }
   void Add(std::vector<RequestPtr>& requests);
   void WakeLane();
+  void WakeAll();
   void LetCallersCatchUp(const Lane& lane, std::unique_lock<std::mutex>& lock);
   std::vector<RequestPtr> TakeGroup(Lane& lane);
   std::optional<std::vector<RequestPtr>> TakeJob(const Lane& lane);
   RequestPtr PopFront();
-  static std::vector<Key> KeysOf(const queue::Request& request);
-  bool Claim(Lane& lane, const queue::Request& request);
+  static std::vector<Claimed> ClaimsOf(const queue::Request& request);
+  bool CanClaim(const Lane& lane, const Claimed& wanted) const;
+  bool ClaimFor(Lane& lane, queue::Request& request);
   void Finish(Lane& lane);
 
   const std::size_t max_requests_;
@@ -93,7 +109,6 @@ class Intake {
   mutable std::mutex mutex_;
   std::condition_variable not_full_;
   std::vector<Lane> lanes_;
-  std::unordered_set<Key> claimed_;  // By all lanes.
   std::deque<RequestPtr> waiting_;
   std::size_t bytes_ = 0;
   std::size_t blocked_callers_ = 0;

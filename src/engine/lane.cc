@@ -16,8 +16,8 @@ bool BackOff(int attempt, SteadyClock::time_point deadline, const std::atomic<bo
       std::uniform_int_distribution<>(1, static_cast<int>(longest.count()))(random));
   const auto end = std::min(deadline, SteadyClock::now() + pause);
   while (!gives_up && SteadyClock::now() < end) {
-    std::this_thread::sleep_for(std::min<SteadyClock::duration>(std::chrono::milliseconds(10),
-                                                                end - SteadyClock::now()));
+    std::this_thread::sleep_for(
+        std::min<SteadyClock::duration>(std::chrono::milliseconds(10), end - SteadyClock::now()));
   }
   return !gives_up && SteadyClock::now() < deadline;
 }

@@ -11,7 +11,8 @@
 
 namespace pgqrs::engine {
 
-// One connection that writes, with a thread. Used by that thread, or by a caller to whom it is lent.
+// One connection that writes, with a thread. Used by that thread, or by a caller to whom it is
+// lent.
 class Lane {
  public:
   // Without a connection it opens one when it is needed.
@@ -21,8 +22,8 @@ class Lane {
         database_(database),
         connection_(std::move(connection)) {}
 
-  // Opens the connection where there is none. While that fails it tries again, at growing intervals,
-  // until the deadline or until `gives_up`; then it throws the last failure.
+  // Opens the connection where there is none. While that fails it tries again, at growing
+  // intervals, until the deadline or until `gives_up`; then it throws the last failure.
   driver::Connection& Connect(std::chrono::steady_clock::time_point deadline,
                               const std::atomic<bool>& gives_up);
 

@@ -62,9 +62,8 @@ void BatchFormer::Store(const BatchKind& kind, NewBatch& batch) {
 }
 
 void EnqueueStep::Run(const std::vector<EnqueueRequest*>& requests) {
-  BatchFormer former(group_, [this](const BatchKind& kind, const NewBatch& batch) {
-    Store(kind, batch);
-  });
+  BatchFormer former(group_,
+                     [this](const BatchKind& kind, const NewBatch& batch) { Store(kind, batch); });
   for (auto* request : requests) {
     request->ids.clear();
     if (group_.CheckQueue(*request, *request->queue)) former.Add(*request);

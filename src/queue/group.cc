@@ -138,8 +138,8 @@ void Group::MayHaveCommitted() {
 void Group::CountTaken() {
   for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
     if (dequeue->taken.size() == dequeue->kept) continue;
-    session_.shared->holders.Took(
-        dequeue->worker, static_cast<std::int64_t>(dequeue->taken.size() - dequeue->kept));
+    session_.shared->holders.Took(dequeue->worker,
+                                  static_cast<std::int64_t>(dequeue->taken.size() - dequeue->kept));
   }
 }
 

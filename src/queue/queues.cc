@@ -95,7 +95,7 @@ QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMiss
     // Another process has made it in this moment.
     if (if_missing == IfMissing::kCreateStrictly) ThrowExists(name);
   }
-  return queue ? *std::move(queue) : RequireQueue(connection, name);
+  return RequireQueue(connection, name);
 }
 
 std::exception_ptr QueueIsGone(const QueueRef& queue) {

@@ -29,6 +29,10 @@ inline constexpr int kPriorities = 10;
 struct QueueRef {
   std::int64_t id = 0;
   std::string name;
+
+  // Whether its last dequeue found less than it wanted. Then lanes take turns: each locks a little
+  // more than it takes, which another one would miss.
+  mutable std::atomic<bool> is_short{false};
 };
 
 // A worker of this process. Its row is made by the first request that needs it.
@@ -109,6 +113,9 @@ struct DequeueRequest : Request {
 
   std::vector<TakenMessage> taken;  // The answer.
   std::size_t kept = 0;             // How many of these are from groups that were committed.
+
+  // Whether no other lane dequeues from the queue at the same time.
+  bool has_turn = false;
 
   // Its group had its share of work before all was found that is there: the engine runs it again.
   bool goes_on = false;

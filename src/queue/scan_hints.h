@@ -1,9 +1,10 @@
 // Where a dequeue begins to look.
 //
-// On Postgres the slices that were taken leave dead entries at the front of the hot index, and while
-// any transaction holds an old snapshot nothing can remove them. So a dequeue does not begin at the
-// front but at the visible time of the slice that was taken some hundred slices ago. What commits
-// late, behind that, is found by a scan from the very beginning, which comes from time to time.
+// On Postgres the slices that were taken leave dead entries at the front of the hot index, and
+// while any transaction holds an old snapshot nothing can remove them. So a dequeue does not begin
+// at the front but at the visible time of the slice that was taken some hundred slices ago. What
+// commits late, behind that, is found by a scan from the very beginning, which comes from time to
+// time.
 #ifndef PGQRS_QUEUE_SCAN_HINTS_H_
 #define PGQRS_QUEUE_SCAN_HINTS_H_
 
@@ -26,8 +27,8 @@ class ScanHints {
   // What one dequeue of a queue is to do.
   struct Scan {
     std::array<std::int64_t, kPriorities> first_visible;  // By priority.
-    bool is_full = false;                                  // From the very beginning.
-    std::int64_t messages_per_slice = kUnknownSize;        // What to expect.
+    bool is_full = false;                                 // From the very beginning.
+    std::int64_t messages_per_slice = kUnknownSize;       // What to expect.
   };
 
   Scan Begin(std::int64_t queue_id, SteadyTime now);

@@ -84,8 +84,8 @@ void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
   if (acks_.empty()) return;
   Columns<5> columns;
   for (const auto& [key, ack] : acks_) {
-    columns.Add({key.queue_id, key.batch_id, ToInt(ack.mask), OrNull(key.token),
-                 OrNull(key.worker_id)});
+    columns.Add(
+        {key.queue_id, key.batch_id, ToInt(ack.mask), OrNull(key.token), OrNull(key.worker_id)});
   }
   auto values = columns.Values();
   values.push_back(AsValue(Clock()));
@@ -207,10 +207,12 @@ void SetSteps::SendDeal(Deal& deal) {
 void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
   deal.is_answered = true;
   deal.seen_slices = row.Int(9);
+  deal.now = row.Int(5);
   if (row.IsNull(0)) {
     deal.next_visible = row.OptionalInt(11);
     return;
   }
+  ++deal.taken_slices;
   const auto part = static_cast<Mask>(row.Int(1));
   const TakenPart taken = {.batch_id = row.Int(0),
                            .part = part,
@@ -260,7 +262,18 @@ void SetSteps::Conclude(Deal& deal) {
   const auto end = std::chrono::steady_clock::now();
   group_.session_.shared->hints.Ended(deal.queue_id, deal.scan, deal.begin, end);
   std::sort(deal.taken.begin(), deal.taken.end(), ComesBefore);
-  DealOut(deal.taken, deal.seen_slices == deal.limit, deal.requests);
+  const auto n = static_cast<std::int64_t>(deal.taken.size());
+  const bool is_short = n < deal.wanted;
+  // Another lane may have held what this one missed: it is run again when it has its turn.
+  const bool had_turn = std::all_of(deal.requests.begin(), deal.requests.end(),
+                                    [](const auto* request) { return request->has_turn; });
+  const bool may_have_missed = is_short && deal.is_answered && !had_turn;
+  for (const auto* request : deal.requests) request->queue->is_short = is_short;
+  DealOut(deal.taken, deal.seen_slices == deal.limit || may_have_missed, deal.requests);
+  // What was locked and not taken another process may have missed.
+  if (!is_short && deal.seen_slices > deal.taken_slices) {
+    group_.NoteVisible(deal.queue_id, deal.now);
+  }
   for (auto* request : deal.requests) {
     if (!deal.is_answered && request->taken.empty()) {
       request->error = QueueIsGone(*request->queue);

@@ -70,6 +70,8 @@ class SetSteps {
     ScanHints::SteadyTime begin;
     bool is_answered = false;  // Otherwise the queue is gone.
     std::int64_t seen_slices = 0;
+    std::int64_t taken_slices = 0;
+    std::int64_t now = 0;
     std::optional<std::int64_t> next_visible;
     std::vector<TakenMessage> taken;
     std::exception_ptr error;  // Of what could not be read.
@@ -86,9 +88,7 @@ class SetSteps {
   void ConcludeEnqueues();
   void Conclude(Deal& deal);
   driver::Scalar Clock() const;
-  const driver::RowSink& Keep(driver::RowSink sink) {
-    return sinks_.emplace_back(std::move(sink));
-  }
+  const driver::RowSink& Keep(driver::RowSink sink) { return sinks_.emplace_back(std::move(sink)); }
 
   Group& group_;
   std::deque<driver::RowSink> sinks_;

@@ -51,7 +51,7 @@ class SettleStep {
   void Write(const Work& work);
 
   Group& group_;
-  std::vector<bool> answers_;  // Of the request that is just run.
+  std::vector<bool> answers_;          // Of the request that is just run.
   std::map<std::int64_t, Work> work_;  // By batch, so that rows are touched in the order of ids.
 };
 

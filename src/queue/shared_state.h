@@ -27,8 +27,8 @@ class Holders {
   std::size_t sweep_at_ = 256;  // At this size those that are gone are taken out.
 };
 
-// The queues of batches of which messages were handed out lately: a caller may name a message by its
-// id alone. Any thread may call it at any time.
+// The queues of batches of which messages were handed out lately: a caller may name a message by
+// its id alone. Any thread may call it at any time.
 class QueuesOfBatches {
  public:
   void Note(std::int64_t batch_id, std::int64_t queue_id);

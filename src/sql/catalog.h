@@ -1,7 +1,8 @@
 // Every statement that pgqrs runs, with the types of its parameters and result columns.
 //
 // The text of a statement lies in sql/<dialect>/*.sql, in the section that begins with
-// `-- name: <Name>` (or several names, with commas, that share it). A test prepares each of them on a real database and compares the counts.
+// `-- name: <Name>` (or several names, with commas, that share it). A test prepares each of them on
+// a real database and compares the counts.
 #ifndef PGQRS_SQL_CATALOG_H_
 #define PGQRS_SQL_CATALOG_H_
 

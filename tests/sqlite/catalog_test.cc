@@ -28,8 +28,8 @@ struct Parameters {
   std::string text;
 };
 
-// Whether the dialect has the statement: those with arrays are there only for databases that work on
-// sets.
+// Whether the dialect has the statement: those with arrays are there only for databases that work
+// on sets.
 bool IsIn(std::string_view dialect, const sql::StatementInfo& info) {
   return dialect == "postgres" || info.parameters.find_first_of("IZTJ") == std::string_view::npos;
 }

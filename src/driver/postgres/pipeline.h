@@ -52,7 +52,7 @@ class Pipeline {
  private:
   struct Expected {
     std::string_view name;
-    const RowSink* sink;  // Null: there are no rows, or nobody wants them.
+    const RowSink* sink;                       // Null: there are no rows, or nobody wants them.
     std::optional<std::size_t> prepares = {};  // The statement that it defines.
   };
 

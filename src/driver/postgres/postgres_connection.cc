@@ -8,10 +8,7 @@ namespace pgqrs::driver {
 
 PostgresConnection::PostgresConnection(const PostgresOptions& options, Role role,
                                        std::shared_ptr<ServerClock> clock)
-    : options_(options),
-      role_(role),
-      clock_(std::move(clock)),
-      pipeline_(OpenPostgres(options)) {}
+    : options_(options), role_(role), clock_(std::move(clock)), pipeline_(OpenPostgres(options)) {}
 
 void PostgresConnection::Begin() {
   now_.reset();

@@ -20,8 +20,7 @@ class PostgresConnection final : public Connection {
  public:
   enum class Role : std::uint8_t { kWriter, kReader };
 
-  PostgresConnection(const PostgresOptions& options, Role role,
-                     std::shared_ptr<ServerClock> clock);
+  PostgresConnection(const PostgresOptions& options, Role role, std::shared_ptr<ServerClock> clock);
 
   void Begin() override;
   void Commit() override;

@@ -14,17 +14,14 @@ namespace pgqrs::driver {
 // Any thread may call it at any time.
 class ServerClock {
  public:
-  ServerClock() {
-    Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()));
-  }
+  ServerClock() { Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())); }
 
   void Set(TimePoint now) { offset_ = now.time_since_epoch().count() - Steady(); }
   TimePoint Now() const { return TimePoint(Duration(offset_ + Steady())); }
 
  private:
   static std::int64_t Steady() {
-    return std::chrono::duration_cast<Duration>(
-               std::chrono::steady_clock::now().time_since_epoch())
+    return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
   }
 
