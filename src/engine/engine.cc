@@ -263,7 +263,7 @@ std::exception_ptr Engine::TryOnce(Lane& lane, std::span<Request* const> request
     is_committing = true;
     connection.Commit();
   } catch (...) {
-    const auto error = std::current_exception();
+    auto error = std::current_exception();
     const auto fault = FaultOf(error);
     Rollback(lane, error);
     if (fault == driver::Fault::kUnknown || (is_committing && !fault)) {

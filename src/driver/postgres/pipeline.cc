@@ -240,9 +240,8 @@ PostgresResult Pipeline::NextResult() {
 }
 
 void Pipeline::WaitReadable(bool also_writable) {
-  pollfd poll_for = {.fd = PQsocket(connection_.get()),
-                     .events = static_cast<short>(also_writable ? POLLIN | POLLOUT : POLLIN),
-                     .revents = 0};
+  pollfd poll_for = {.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
+  if (also_writable) poll_for.events |= POLLOUT;
   while (poll(&poll_for, 1, -1) < 0) {
     if (errno != EINTR) throw Failure(Fault::kLost, "waiting for the server failed");
   }
