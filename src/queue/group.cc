@@ -18,10 +18,6 @@ namespace {
 
 using sql::Statement;
 
-// Ids are given up when the process ends, so a block is not large; a process that needs many pays
-// one statement for each thousand.
-constexpr std::int64_t kIdBlock = 1024;
-
 template <typename T>
 std::vector<T*> OfKind(std::span<Request* const> requests, Request::Kind kind) {
   std::vector<T*> found;
@@ -39,21 +35,6 @@ bool IsLeftOver(std::span<Request* const> requests) {
 }
 
 }  // namespace
-
-std::int64_t IdBlock::Next(driver::Connection& connection) {
-  if (next_ == end_) {
-    connection.Run(reserve_, {kIdBlock}, [&](const driver::Row& row) {
-      next_ = row.Int(0);
-      end_ = next_ + row.Int(1);
-      return false;
-    });
-    if (next_ == end_) {
-      throw driver::Failure(driver::Fault::kStorage,
-                            std::string(sql::Info(reserve_).name) + " found no sequence");
-    }
-  }
-  return next_++;
-}
 
 std::int64_t RegisterWorker(driver::Connection& connection, Worker& worker) {
   std::int64_t id = worker.id;
@@ -79,7 +60,11 @@ std::optional<std::int64_t> NextVisible(driver::Connection& connection, std::int
 }
 
 Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests)
-    : connection_(connection), session_(session), ids_before_(session.ids), requests_(requests) {}
+    : connection_(connection),
+      session_(session),
+      batch_ids_before_(session.shared->batch_ids.state()),
+      lease_tokens_before_(session.shared->lease_tokens.state()),
+      requests_(requests) {}
 
 Group::~Group() = default;
 
@@ -121,7 +106,10 @@ void Group::Committed() {
 }
 
 void Group::RolledBack() {
-  session_.ids = ids_before_;
+  if (!connection_.works_on_sets()) {  // A server's sequences do not go back.
+    session_.shared->batch_ids.Restore(batch_ids_before_);
+    session_.shared->lease_tokens.Restore(lease_tokens_before_);
+  }
   for (auto* worker : new_workers_) worker->id = 0;
   for (auto* request : requests_) request->error = nullptr;
 }
@@ -129,7 +117,10 @@ void Group::RolledBack() {
 void Group::MayHaveCommitted() {
   // Neither are the numbers of this group free, nor is the block that they came from certainly
   // ours.
-  session_.ids = {};
+  if (!connection_.works_on_sets()) {
+    session_.shared->batch_ids.Restore({});
+    session_.shared->lease_tokens.Restore({});
+  }
   // Workers may have got leases that nobody knows of. A worker that is new here may have no row.
   CountTaken();
   for (auto* worker : new_workers_) worker->id = 0;

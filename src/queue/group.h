@@ -21,26 +21,9 @@ namespace pgqrs::queue {
 
 class SetSteps;
 
-// Numbers that are reserved in the database some at a time and given out here.
-class IdBlock {
- public:
-  explicit IdBlock(sql::Statement reserve) : reserve_(reserve) {}
-
-  std::int64_t Next(driver::Connection& connection);
-
- private:
-  sql::Statement reserve_;
-  std::int64_t next_ = 0;
-  std::int64_t end_ = 0;
-};
-
 // What the groups of one lane share. Used by one thread at a time, except for what all lanes share.
 struct Session {
   int max_read_ct = 5;
-  struct Ids {
-    IdBlock batches{sql::Statement::kReserveBatchIds};
-    IdBlock leases{sql::Statement::kReserveLeaseTokens};
-  } ids;
   Clock clock;  // None: the server's.
   std::shared_ptr<SharedState> shared = std::make_shared<SharedState>();
 };
@@ -94,7 +77,8 @@ class Group {
 
   driver::Connection& connection_;
   Session& session_;
-  const Session::Ids ids_before_;
+  const IdBlock::State batch_ids_before_;
+  const IdBlock::State lease_tokens_before_;
   const std::span<Request* const> requests_;
   std::int64_t now_ = 0;
   std::unique_ptr<SetSteps> set_steps_;

@@ -175,7 +175,7 @@ void SetSteps::SendDeal(Deal& deal) {
   deal.queue_id = first.queue->id;
   deal.worker_id = group_.WorkerId(*first.worker);
   deal.lease = first.lease.count();
-  deal.token = group_.session_.ids.leases.Next(group_.connection_);
+  deal.token = group_.session_.shared->lease_tokens.Next(group_.connection_);
   deal.begin = std::chrono::steady_clock::now();
   deal.scan = group_.session_.shared->hints.Begin(deal.queue_id, deal.begin);
   const auto per_slice = deal.scan.messages_per_slice;

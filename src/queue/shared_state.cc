@@ -1,6 +1,7 @@
 #include "queue/shared_state.h"
 
 #include <algorithm>
+#include <string>
 
 namespace pgqrs::queue {
 namespace {
@@ -8,7 +9,37 @@ namespace {
 // What is forgotten beyond that is looked up.
 constexpr std::size_t kMaxQueuesOfBatches = 65'536;
 
+// Ids are given up when the process ends, so a block is not large; a process that needs many pays
+// one statement for each thousand.
+constexpr std::int64_t kIdBlock = 1024;
+
 }  // namespace
+
+std::int64_t IdBlock::Next(driver::Connection& connection) {
+  const std::lock_guard lock(mutex_);
+  if (state_.next == state_.end) {
+    connection.Run(reserve_, {kIdBlock}, [&](const driver::Row& row) {
+      state_.next = row.Int(0);
+      state_.end = state_.next + row.Int(1);
+      return false;
+    });
+    if (state_.next == state_.end) {
+      throw driver::Failure(driver::Fault::kStorage,
+                            std::string(sql::Info(reserve_).name) + " found no sequence");
+    }
+  }
+  return state_.next++;
+}
+
+IdBlock::State IdBlock::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void IdBlock::Restore(const State& state) {
+  const std::lock_guard lock(mutex_);
+  state_ = state;
+}
 
 void Holders::Took(const std::shared_ptr<Worker>& worker, std::int64_t n) {
   worker->held += n;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "driver/driver.h"
 #include "queue/request.h"
 #include "queue/scan_hints.h"
 
@@ -40,7 +41,32 @@ class QueuesOfBatches {
   std::unordered_map<std::int64_t, std::int64_t> queues_;
 };
 
+// Numbers that are reserved in the database some at a time and given out here, in their order. Any
+// thread may call it at any time.
+class IdBlock {
+ public:
+  explicit IdBlock(sql::Statement reserve) : reserve_(reserve) {}
+
+  std::int64_t Next(driver::Connection& connection);
+
+  // Which numbers are left, to go back to where the transaction that took some is undone, and the
+  // reservation with it.
+  struct State {
+    std::int64_t next = 0;
+    std::int64_t end = 0;
+  };
+  State state() const;
+  void Restore(const State& state);
+
+ private:
+  const sql::Statement reserve_;
+  mutable std::mutex mutex_;
+  State state_;
+};
+
 struct SharedState {
+  IdBlock batch_ids{sql::Statement::kReserveBatchIds};
+  IdBlock lease_tokens{sql::Statement::kReserveLeaseTokens};
   ScanHints hints;
   Holders holders;
   QueuesOfBatches queues_of_batches;
