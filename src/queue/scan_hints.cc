@@ -52,13 +52,4 @@ void ScanHints::Ended(std::int64_t queue_id, const Scan& scan, SteadyTime begin,
   next = std::max(next, end + (end - begin) * kFullScanShare);
 }
 
-void ScanHints::Heard(std::int64_t queue_id, std::int64_t visible_at) {
-  const std::lock_guard lock(mutex_);
-  const auto queue = queues_.find(queue_id);
-  if (queue == queues_.end()) return;
-  for (auto& front : queue->second.fronts) {
-    if (!front.taken.empty() && visible_at < front.taken.front()) front.taken.clear();
-  }
-}
-
 }  // namespace pgqrs::queue

@@ -39,9 +39,6 @@ class ScanHints {
   // A scan was answered after so long.
   void Ended(std::int64_t queue_id, const Scan& scan, SteadyTime begin, SteadyTime end);
 
-  // A message that becomes visible then was heard of.
-  void Heard(std::int64_t queue_id, std::int64_t visible_at);
-
  private:
   // Until it is known how large the slices of a queue are.
   static constexpr std::int64_t kUnknownSize = 64;

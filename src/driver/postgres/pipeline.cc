@@ -29,8 +29,6 @@ wire::Type TypeOf(char letter) {
       return wire::Type::kTimestamptzArray;
     case 'J':
       return wire::Type::kJsonbArray;
-    case 'T':
-      return wire::Type::kTextArray;
     default:
       return wire::Type::kText;
   }
@@ -181,9 +179,12 @@ void Pipeline::Read() {
   if (PQsendFlushRequest(connection_.get()) != 1) {
     throw PostgresFailure(connection_.get(), nullptr, "asking for the answers");
   }
+  ReadAll();
+}
+
+void Pipeline::ReadAll() {
   while (!expected_.empty()) {
-    const auto expected = expected_.front();
-    ReadOne(expected);
+    ReadOne(expected_.front());
     expected_.pop_front();
   }
   if (failure_) throw *std::exchange(failure_, std::nullopt);
@@ -194,11 +195,7 @@ void Pipeline::Sync() {
     throw PostgresFailure(connection_.get(), nullptr, "ending a pipeline");
   }
   expected_.push_back({.name = "ending a pipeline", .sink = nullptr});
-  while (!expected_.empty()) {
-    ReadOne(expected_.front());
-    expected_.pop_front();
-  }
-  if (failure_) throw *std::exchange(failure_, std::nullopt);
+  ReadAll();
 }
 
 void Pipeline::Recover() {

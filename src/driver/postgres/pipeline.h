@@ -60,6 +60,7 @@ class Pipeline {
   // The next result of the oldest expected; null at its end.
   PostgresResult NextResult();
   void WaitReadable(bool also_writable);
+  void ReadAll();
   void ReadOne(const Expected& expected);
   static bool Deliver(const PGresult* result, const RowSink& sink);
   void NoteFailure(Failure failure);

@@ -22,7 +22,6 @@ enum class Type : std::uint32_t {
   kTimestamptz = 1184,
   kJsonb = 3802,
   kInt8Array = 1016,
-  kTextArray = 1009,
   kTimestamptzArray = 1185,
   kJsonbArray = 3807,
 };
