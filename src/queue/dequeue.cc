@@ -28,26 +28,19 @@ bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
   return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
 }
 
-void AppendMessages(const TakenPart& part, const std::vector<std::string_view>& payloads,
+void AppendMessages(std::int64_t batch_id, Mask part, const TakenMessage& common,
+                    const std::vector<std::string_view>& payloads,
                     std::vector<TakenMessage>& messages) {
-  ForEachPosition(part.part, [&](int position) {
+  ForEachPosition(part, [&](int position) {
     const auto index = static_cast<std::size_t>(position);
     if (index >= payloads.size() || payloads[index].empty()) {
-      throw driver::Failure(driver::Fault::kStatement,
-                            "batch " + std::to_string(part.batch_id) +
-                                " is damaged: it has fewer payloads than messages");
+      throw driver::Failure(
+          driver::Fault::kStatement,
+          "batch " + std::to_string(batch_id) + " is damaged: it has fewer payloads than messages");
     }
-    messages.push_back({.id = MessageId(part.batch_id, position),
-                        .lease_token = part.lease_token,
-                        .worker_id = part.worker_id,
-                        .producer_worker_id = part.producer_worker_id,
-                        .read_count = part.read_count,
-                        .priority = part.priority,
-                        .enqueued_at = part.enqueued_at,
-                        .visible_at = part.visible_at,
-                        .dequeued_at = part.dequeued_at,
-                        .lease_end = part.lease_end,
-                        .payload = std::string(payloads[index])});
+    auto& message = messages.emplace_back(common);
+    message.id = MessageId(batch_id, position);
+    message.payload = payloads[index];
   });
 }
 
@@ -196,9 +189,8 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
   Touched(found.slice).SetState(part, state);
 
   SplitPayloads(found.payloads, elements_);
-  AppendMessages({.batch_id = found.slice.batch_id(),
-                  .part = part,
-                  .lease_token = deal.lease_token,
+  AppendMessages(found.slice.batch_id(), part,
+                 {.lease_token = deal.lease_token,
                   .worker_id = deal.worker_id,
                   .producer_worker_id = found.producer,
                   .read_count = state.read_count,
@@ -206,7 +198,8 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
                   .enqueued_at = found.enqueued_at,
                   .visible_at = found.slice.state.visible_at,
                   .dequeued_at = group_.now_,
-                  .lease_end = deal.lease_end},
+                  .lease_end = deal.lease_end,
+                  .payload = {}},
                  elements_, deal.taken);
 }
 

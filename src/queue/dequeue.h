@@ -18,23 +18,10 @@ namespace pgqrs::queue {
 // lease.
 bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b);
 
-// Messages of one batch that were handed out together.
-struct TakenPart {
-  std::int64_t batch_id = 0;
-  Mask part = 0;
-  std::int64_t lease_token = 0;
-  std::int64_t worker_id = 0;
-  std::int64_t producer_worker_id = 0;
-  int read_count = 0;
-  int priority = 0;
-  std::int64_t enqueued_at = 0;
-  std::int64_t visible_at = 0;
-  std::int64_t dequeued_at = 0;
-  std::int64_t lease_end = 0;
-};
-
-// Appends the messages of a part. Throws driver::Failure where the batch lacks a payload.
-void AppendMessages(const TakenPart& part, const std::vector<std::string_view>& payloads,
+// Appends messages of one batch that were handed out together: all of them like `common`, but for
+// their ids and payloads. Throws driver::Failure where the batch lacks a payload.
+void AppendMessages(std::int64_t batch_id, Mask part, const TakenMessage& common,
+                    const std::vector<std::string_view>& payloads,
                     std::vector<TakenMessage>& messages);
 
 // Gives the messages to the requests, in their order. `is_cut`: there may be more.

@@ -81,7 +81,7 @@ void Group::Run() {
 
 void Group::RunRowByRow() {
   now_ = ToMicros(connection_.Now());
-  SettleRowByRow(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
+  SettleStep(*this).Run(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
   EnqueueStep(*this).Run(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue));
   DequeueStep(*this).Run(OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
 }
@@ -106,10 +106,7 @@ void Group::Committed() {
 }
 
 void Group::RolledBack() {
-  if (!connection_.works_on_sets()) {  // A server's sequences do not go back.
-    session_.shared->batch_ids.Restore(batch_ids_before_);
-    session_.shared->lease_tokens.Restore(lease_tokens_before_);
-  }
+  RestoreIds(batch_ids_before_, lease_tokens_before_);
   for (auto* worker : new_workers_) worker->id = 0;
   for (auto* request : requests_) request->error = nullptr;
 }
@@ -117,13 +114,17 @@ void Group::RolledBack() {
 void Group::MayHaveCommitted() {
   // Neither are the numbers of this group free, nor is the block that they came from certainly
   // ours.
-  if (!connection_.works_on_sets()) {
-    session_.shared->batch_ids.Restore({});
-    session_.shared->lease_tokens.Restore({});
-  }
+  RestoreIds({}, {});
   // Workers may have got leases that nobody knows of. A worker that is new here may have no row.
   CountTaken();
   for (auto* worker : new_workers_) worker->id = 0;
+}
+
+// The sequences of a server do not go back with a transaction, and what was reserved stays ours.
+void Group::RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens) {
+  if (connection_.works_on_sets()) return;
+  session_.shared->batch_ids.Restore(batch_ids);
+  session_.shared->lease_tokens.Restore(lease_tokens);
 }
 
 void Group::CountTaken() {

@@ -69,6 +69,7 @@ class Group {
 
   void RunRowByRow();
   void SettleRowByRow(const std::vector<SettleRequest*>& requests);
+  void RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens);
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
   // Whether the queue still exists; where not, the request gets the error.

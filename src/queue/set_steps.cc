@@ -214,21 +214,22 @@ void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
   }
   ++deal.taken_slices;
   const auto part = static_cast<Mask>(row.Int(1));
-  const TakenPart taken = {.batch_id = row.Int(0),
-                           .part = part,
-                           .lease_token = deal.token,
-                           .worker_id = deal.worker_id,
-                           .producer_worker_id = row.Int(7),
-                           .read_count = static_cast<int>(row.Int(2)),
-                           .priority = static_cast<int>(row.Int(3)),
-                           .enqueued_at = row.Int(6),
-                           .visible_at = row.Int(4),
-                           .dequeued_at = row.Int(5),
-                           .lease_end = row.Int(5) + deal.lease};
+  const auto batch_id = row.Int(0);
+  const TakenMessage common = {.lease_token = deal.token,
+                               .worker_id = deal.worker_id,
+                               .producer_worker_id = row.Int(7),
+                               .read_count = static_cast<int>(row.Int(2)),
+                               .priority = static_cast<int>(row.Int(3)),
+                               .enqueued_at = row.Int(6),
+                               .visible_at = row.Int(4),
+                               .dequeued_at = deal.now,
+                               .lease_end = deal.now + deal.lease,
+                               .payload = {}};
   SplitPayloads(row.Text(8), elements_);
-  AppendMessages(taken, elements_, deal.taken);
-  group_.session_.shared->queues_of_batches.Note(taken.batch_id, deal.queue_id);
-  group_.session_.shared->hints.Took(deal.queue_id, taken.priority, taken.visible_at, Count(part));
+  AppendMessages(batch_id, part, common, elements_, deal.taken);
+  auto& shared = *group_.session_.shared;
+  shared.queues_of_batches.Note(batch_id, deal.queue_id);
+  shared.hints.Took(deal.queue_id, common.priority, common.visible_at, Count(part));
 }
 
 void SetSteps::Conclude() {
