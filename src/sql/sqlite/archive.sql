@@ -36,13 +36,16 @@ FROM pgqrs_archive INDEXED BY pgqrs_archive_batch WHERE queue_id = ?1 LIMIT ?2;
 
 -- name: ShrinkArchive
 -- The masks of a batch's rows have no message in common, so one of them names its row.
-UPDATE pgqrs_archive SET mask = ?4, n = ?5 WHERE queue_id = ?1 AND batch_id = ?2 AND mask = ?3;
+UPDATE pgqrs_archive INDEXED BY pgqrs_archive_batch SET mask = ?4, n = ?5
+WHERE queue_id = ?1 AND batch_id = ?2 AND mask = ?3;
 
 -- name: DeleteArchive
-DELETE FROM pgqrs_archive WHERE queue_id = ?1 AND batch_id = ?2 AND mask = ?3;
+DELETE FROM pgqrs_archive INDEXED BY pgqrs_archive_batch
+WHERE queue_id = ?1 AND batch_id = ?2 AND mask = ?3;
 
 -- name: CountArchive
-SELECT coalesce(sum(n), 0), max(batch_id) FROM pgqrs_archive WHERE queue_id = ?1;
+SELECT coalesce(sum(n), 0), max(batch_id)
+FROM pgqrs_archive INDEXED BY pgqrs_archive_batch WHERE queue_id = ?1;
 
 -- name: CountDead
 SELECT coalesce(sum(n), 0)

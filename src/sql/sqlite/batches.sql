@@ -19,8 +19,11 @@ UPDATE pgqrs_batches SET payloads = ?3 WHERE queue_id = ?1 AND id = ?2;
 -- A batch goes when neither slices nor archive rows refer to it.
 DELETE FROM pgqrs_batches
 WHERE id = ?2
-  AND NOT EXISTS (SELECT 1 FROM pgqrs_slices WHERE id BETWEEN ?2 * 64 AND ?2 * 64 + 63)
-  AND NOT EXISTS (SELECT 1 FROM pgqrs_archive WHERE queue_id = ?1 AND batch_id = ?2)
+  AND NOT EXISTS (SELECT 1 FROM pgqrs_slices NOT INDEXED WHERE id BETWEEN ?2 * 64 AND ?2 * 64 + 63)
+  AND NOT EXISTS (
+    SELECT 1 FROM pgqrs_archive INDEXED BY pgqrs_archive_batch
+    WHERE queue_id = ?1 AND batch_id = ?2
+  )
 RETURNING id;
 
 -- name: CountEnqueuedSince
