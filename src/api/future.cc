@@ -50,7 +50,7 @@ void ThrowFutureTaken(const char* call) {
 // a few times mostly finds its answer there, which saves it the sleep and the lane the waking;
 // where nobody else wants to run, it costs some microseconds.
 void FutureStateBase::Wait() {
-  constexpr int kYields = 16;
+  constexpr int kYields = 32;
   for (int i = 0; i < kYields && !IsReady(); ++i) std::this_thread::yield();
   auto status = kPending;
   status_.compare_exchange_strong(status, kHasWaiter, std::memory_order_acq_rel);
