@@ -79,7 +79,10 @@ namespace pgqrs::sql {
   V(DeleteWorkersOfQueue,    "i",            "")                    \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatches,          "IIIIIZIIJz",   "iiz")                 \
-  V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")
+  V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
+  V(FindAcked,               "IIIII",        "iiiii")               \
+  V(FindStored,              "II",           "iiz")                 \
+  V(RetakeMessages,          "iii",          "iiiizzijziz")
 // clang-format on
 
 enum class Statement : std::size_t {
