@@ -44,8 +44,8 @@ TEST_F(PostgresFunctions, TheLowestBitsOfAMask) {
     const int n = std::popcount(mask);
     for (const int count : {1, n / 3, n - 1, n}) {
       if (count < 1 || count > n) continue;
-      const auto low = shell.QueryInt("SELECT pgqrs_low_bits(" + std::to_string(Signed(mask)) +
-                                      "::bigint, " + std::to_string(count) + ")");
+      const auto low = shell.QueryInt("SELECT pgqrs_low_bits('" + std::to_string(Signed(mask)) +
+                                      "', " + std::to_string(count) + ")");
       EXPECT_EQ(static_cast<Mask>(low), queue::LowestBits(mask, count)) << mask << ", " << count;
     }
   }
@@ -55,9 +55,8 @@ TEST_F(PostgresFunctions, TheHighestPositionOfAMask) {
   auto shell = Shell();
   for (int i = 0; i < 64; ++i) {
     const Mask mask = Mask{1} << i | 1;
-    EXPECT_EQ(
-        shell.QueryInt("SELECT pgqrs_high_position(" + std::to_string(Signed(mask)) + "::bigint)"),
-        i);
+    EXPECT_EQ(shell.QueryInt("SELECT pgqrs_high_position('" + std::to_string(Signed(mask)) + "')"),
+              i);
   }
 }
 
