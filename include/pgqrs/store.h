@@ -37,9 +37,11 @@ class StoreHandle;
 class PgqrsStore {
  public:
   // Opens the database; see Config::dsn. Installs the schema where there is none, and upgrades an
-  // older one of an embedded database. Throws ConfigError for a DSN or field without meaning,
-  // PgqrsConnectionError where the database cannot be opened, and SchemaError where what is in it
-  // is newer than this library or another program's, in which case nothing is touched.
+  // older one of an embedded database. That of a server, which other programs may be at work on,
+  // is upgraded by Admin().Install() only; until then every other call throws SchemaError. Throws
+  // ConfigError for a DSN or field without meaning, PgqrsConnectionError where the database cannot
+  // be opened, at once, and SchemaError where what is in it is newer than this library or another
+  // program's, in which case nothing is touched.
   static PgqrsStore Connect(std::string_view dsn);
   static PgqrsStore Connect(const Config& config);
 

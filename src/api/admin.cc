@@ -29,11 +29,7 @@ const std::shared_ptr<internal::StoreCore>& Admin::core() const {
   return internal::CheckNotMovedFrom(core_, "an Admin");
 }
 
-Future<void> Admin::InstallAsync() {
-  return core()->Write([dialect = core()->dialect()](driver::Connection& connection) {
-    queue::InstallSchema(connection, dialect);
-  });
-}
+Future<void> Admin::InstallAsync() { return core()->Install(); }
 void Admin::Install() { InstallAsync().Get(); }
 
 Future<void> Admin::VerifyAsync() {

@@ -22,7 +22,7 @@ class StoreHandle {
 
   ~StoreHandle() {
     try {
-      core_->CheckUsable();
+      core_->CheckNotForked();
     } catch (const Error&) {
       // In a forked child there are no threads to join, and what SQLite keeps of the file is not to
       // be touched. Everything stays where it is.
@@ -50,7 +50,7 @@ PgqrsStore::PgqrsStore(std::shared_ptr<internal::StoreHandle> handle)
 
 StoreCore& PgqrsStore::core() const {
   auto& core = internal::CheckNotMovedFrom(handle_, "a PgqrsStore")->core();
-  core.CheckUsable();
+  core.CheckNotForked();
   return core;
 }
 

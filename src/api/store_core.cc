@@ -17,6 +17,10 @@
 namespace pgqrs::internal {
 namespace {
 
+// A server's schema is upgraded under orders only: other programs may still be at work on it.
+constexpr const char* kOlderSchema =
+    "the schema of the database is older than this library; run Admin().Install()";
+
 using SteadyClock = std::chrono::steady_clock;
 
 std::string HostName() {
@@ -26,19 +30,15 @@ std::string HostName() {
   return name;
 }
 
-// Finds or makes the schema; answers whether it was made or upgraded here. Another process may be
-// doing the same.
-bool PrepareSchema(driver::Connection& connection, const driver::Database& database,
-                   const Config& config) {
+// Finds or makes the schema, and answers how it was found. Another process may be doing the same.
+queue::SchemaState PrepareSchema(driver::Connection& connection, const driver::Database& database,
+                                 const Config& config) {
   const auto dialect = database.dialect();
   const auto state = queue::InspectSchema(connection, dialect);
   if (state == queue::SchemaState::kMissing && !config.install_schema) {
     throw SchemaError("the database has no pgqrs schema, and install_schema is off");
   }
-  if (state == queue::SchemaState::kOlder && !database.is_embedded()) {
-    throw SchemaError(
-        "the schema of the database is older than this library; run Admin().Install()");
-  }
+  if (state == queue::SchemaState::kOlder && !database.is_embedded()) return state;
   connection.Adopt();
   if (state != queue::SchemaState::kCurrent) {
     connection.Begin();
@@ -57,7 +57,7 @@ bool PrepareSchema(driver::Connection& connection, const driver::Database& datab
     throw SchemaError(std::string("a table of ours has another shape: ") + failure.what() +
                       "; nothing was touched");
   }
-  return state != queue::SchemaState::kCurrent;
+  return state;
 }
 
 }  // namespace
@@ -66,17 +66,24 @@ std::shared_ptr<StoreCore> StoreCore::Open(const Config& config) {
   CheckConfig(config);
   auto database = driver::MakeDatabase(config);
   auto writer = database->OpenWriter();
-  bool is_new_schema = false;
+  auto state = queue::SchemaState::kMissing;
+  bool is_older = false;
   bool has_closed_queues = false;
   try {
-    is_new_schema = PrepareSchema(*writer, *database, config);
-    has_closed_queues = queue::ClosedQueueRemoval::IsNeeded(*writer);
+    state = PrepareSchema(*writer, *database, config);
+    is_older = state == queue::SchemaState::kOlder && !database->is_embedded();
+    has_closed_queues = !is_older && queue::ClosedQueueRemoval::IsNeeded(*writer);
   } catch (const driver::Failure& failure) {
     throw PgqrsConnectionError(std::string("cannot open the database: ") + failure.what());
   }
   auto core = std::make_shared<StoreCore>(config, std::move(database), std::move(writer));
   const std::array fields = {LogField{"dialect", core->dialect_}};
-  if (is_new_schema) core->engine_.Log(LogLevel::kInfo, "the schema was installed", fields);
+  core->schema_is_older_ = is_older;
+  if (is_older) {
+    core->engine_.Log(LogLevel::kWarning, kOlderSchema, fields);
+  } else if (state != queue::SchemaState::kCurrent) {
+    core->engine_.Log(LogLevel::kInfo, "the schema was installed", fields);
+  }
   core->engine_.Log(LogLevel::kDebug, "the store is open", fields);
   if (has_closed_queues) core->FinishDeletions();
   return core;
@@ -96,6 +103,17 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
   ScheduleHeartbeat();
 }
 
+Future<void> StoreCore::Install() {
+  CheckNotForked();
+  auto call = std::make_unique<Call<void, queue::JobRequest>>(
+      &engine_.callbacks(), [this](queue::JobRequest&) { schema_is_older_ = false; });
+  call->step = [this](driver::Connection& connection) {
+    queue::InstallSchema(connection, dialect_);
+    return false;
+  };
+  return Submit(std::move(call));
+}
+
 void StoreCore::FinishDeletions() {
   engine_.Log(LogLevel::kInfo, "the deletion of a queue was interrupted; it goes on");
   // Nobody waits for it: an error is logged, and the next opening tries again.
@@ -103,6 +121,11 @@ void StoreCore::FinishDeletions() {
 }
 
 void StoreCore::CheckUsable() const {
+  CheckNotForked();
+  if (schema_is_older_) throw SchemaError(kOlderSchema);
+}
+
+void StoreCore::CheckNotForked() const {
   if (util::ForkGeneration() != fork_generation_) {
     throw Error("the store was opened before fork, and belongs to the parent process");
   }
@@ -169,7 +192,7 @@ void StoreCore::Close() {
   {
     const std::lock_guard lock(workers_mutex_);
     is_closing_ = true;
-    workers = workers_;
+    if (!schema_is_older_) workers = workers_;  // None was registered.
   }
   std::vector<Future<void>> retirements;
   for (const auto& open : workers) {

@@ -84,8 +84,12 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   StoreCore(const StoreCore&) = delete;
   StoreCore& operator=(const StoreCore&) = delete;
 
-  // Throws in a forked child.
+  // Throws in a forked child, and where the schema is to be upgraded first.
   void CheckUsable() const;
+  void CheckNotForked() const;
+
+  // Installs or upgrades the schema.
+  Future<void> Install();
 
   const Config& config() const { return config_; }
   engine::Engine& engine() { return engine_; }
@@ -175,6 +179,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   bool is_closing_ = false;  // Under the mutex.
   // Whether a heartbeat is under way.
   std::shared_ptr<std::atomic<bool>> is_beating_ = std::make_shared<std::atomic<bool>>(false);
+  std::atomic<bool> schema_is_older_{false};
   std::shared_ptr<queue::Worker> own_worker_;
   engine::Engine engine_;
 };
