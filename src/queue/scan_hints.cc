@@ -2,12 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace pgqrs::queue {
 namespace {
-
-constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
 
 // Counting back in slices, not in time, bounds the dead entries that a scan walks over.
 constexpr std::size_t kSlicesBack = 256;
@@ -16,6 +13,10 @@ constexpr std::size_t kSlicesBack = 256;
 // a snapshot is held.
 constexpr auto kFullScanEvery = std::chrono::seconds(1);
 constexpr int kFullScanShare = 50;  // One part in so many.
+
+// What was heard before these is forgotten: a scan that takes so long must not keep its queue's
+// hint where it is.
+constexpr std::size_t kMaxNews = 64;
 
 }  // namespace
 
@@ -28,21 +29,45 @@ ScanHints::Scan ScanHints::Begin(std::int64_t queue_id, SteadyTime now) {
   scan.is_full = now >= queue.next_full;
   if (scan.is_full) queue.next_full = now + kFullScanEvery;  // Ended may put it off further.
   for (std::size_t i = 0; i < scan.first_visible.size(); ++i) {
-    const auto& taken = queue.fronts[i].taken;
-    const bool is_known = taken.size() >= kSlicesBack;
-    scan.first_visible[i] = is_known && !scan.is_full ? taken.front() : kBeginning;
+    scan.first_visible[i] = scan.is_full ? kBeginning : queue.fronts[i].hint;
   }
+  scan.heard = queue.heard;
   return scan;
 }
 
-void ScanHints::Took(std::int64_t queue_id, int priority, std::int64_t visible_at, int messages) {
+void ScanHints::Took(std::int64_t queue_id, const Scan& scan, int priority, std::int64_t visible_at,
+                     int messages) {
   const std::lock_guard lock(mutex_);
   auto& queue = queues_[queue_id];
-  auto& taken = queue.fronts[static_cast<std::size_t>(priority)].taken;
-  taken.push_back(visible_at);
-  if (taken.size() > kSlicesBack) taken.pop_front();
   constexpr double kWeight = 0.125;
   queue.messages_per_slice += kWeight * (messages - queue.messages_per_slice);
+  if (MayHaveMissed(queue, scan, visible_at)) return;
+  auto& front = queue.fronts[static_cast<std::size_t>(priority)];
+  front.taken.push_back(visible_at);
+  if (front.taken.size() > kSlicesBack) front.taken.pop_front();
+  if (front.taken.size() == kSlicesBack) front.hint = front.taken.front();
+}
+
+// Whether something that was heard since the scan began lies before the slice that it took: it may
+// have gone past that.
+bool ScanHints::MayHaveMissed(const Queue& queue, const Scan& scan, std::int64_t visible_at) {
+  const auto since = std::find_if(queue.news.begin(), queue.news.end(),
+                                  [&](const News& news) { return news.number > scan.heard; });
+  return since != queue.news.end() && since->visible_at < visible_at;
+}
+
+void ScanHints::Heard(std::int64_t queue_id, std::int64_t visible_at) {
+  const std::lock_guard lock(mutex_);
+  const auto found = queues_.find(queue_id);
+  if (found == queues_.end()) return;
+  auto& queue = found->second;
+  while (!queue.news.empty() && queue.news.back().visible_at >= visible_at) queue.news.pop_back();
+  queue.news.push_back({++queue.heard, visible_at});
+  if (queue.news.size() > kMaxNews) queue.news.pop_front();
+  for (auto& front : queue.fronts) {
+    front.hint = std::min(front.hint, visible_at);
+    std::erase_if(front.taken, [&](std::int64_t taken) { return taken > visible_at; });
+  }
 }
 
 void ScanHints::Ended(std::int64_t queue_id, const Scan& scan, SteadyTime begin, SteadyTime end) {

@@ -229,7 +229,7 @@ void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
   AppendMessages(batch_id, part, common, elements_, deal.taken);
   auto& shared = *group_.session_.shared;
   shared.queues_of_batches.Note(batch_id, deal.queue_id);
-  shared.hints.Took(deal.queue_id, common.priority, common.visible_at, Count(part));
+  shared.hints.Took(deal.queue_id, deal.scan, common.priority, common.visible_at, Count(part));
 }
 
 void SetSteps::Conclude() {

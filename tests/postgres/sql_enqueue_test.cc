@@ -1,5 +1,6 @@
 // Enqueueing by SQL, in transactions of others.
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -259,6 +260,58 @@ TEST_F(SqlEnqueue, AnyIsolationOfTheTransactionWorks) {
     shell.Execute("COMMIT");
     EXPECT_TRUE(queue.Dequeue()) << level;
   }
+}
+
+// A transaction that enqueues, and commits only when a store has taken so many later messages that
+// its dequeues begin behind.
+class SqlEnqueueThatCommitsLate : public SqlEnqueue {
+ protected:
+  void EnqueueAndDrainMore(const std::string& arguments = "'jobs', '\"late\"'") {
+    late_.Execute("BEGIN");
+    Enqueue(late_, arguments);
+    constexpr int kMessages = 600;
+    Shell().Execute("SELECT pgqrs_enqueue('jobs', '1') FROM generate_series(1, " +
+                    std::to_string(kMessages) + ")");
+    int drained = 0;
+    while (drained < kMessages) {
+      const auto messages = queue_.DequeueBatch(100);
+      drained += static_cast<int>(messages.size());
+      store_.Ack(messages);
+    }
+  }
+  void Commit() { late_.Execute("COMMIT"); }
+
+  static std::string TextOf(const std::optional<Message>& message) {
+    return message ? message->payload().text() : "(nothing)";
+  }
+
+  PgqrsStore store_ = Open();
+  Queue queue_ = store_.Queue("jobs");
+
+ private:
+  PostgresShell late_ = Shell();
+};
+
+TEST_F(SqlEnqueueThatCommitsLate, IsFoundByWhoWaits) {
+  EnqueueAndDrainMore();
+  auto waiting = queue_.DequeueWaitAsync(minutes(1));
+  AwaitWaitingConsumers(store_, 1);
+  Commit();
+  EXPECT_EQ(TextOf(waiting.Get()), "\"late\"");
+}
+
+TEST_F(SqlEnqueueThatCommitsLate, IsFoundByWhoBeginsToWaitAfterwards) {
+  EnqueueAndDrainMore();
+  Commit();
+  EXPECT_EQ(TextOf(queue_.DequeueWait(minutes(1))), "\"late\"");
+}
+
+TEST_F(SqlEnqueueThatCommitsLate, IsFoundWhereItsDelayHasRunOutLongAgo) {
+  EnqueueAndDrainMore("'jobs', '\"late\"', delay => '1 us'");
+  auto waiting = queue_.DequeueWaitAsync(minutes(1));
+  AwaitWaitingConsumers(store_, 1);
+  Commit();
+  EXPECT_EQ(TextOf(waiting.Get()), "\"late\"");
 }
 
 // The deletion of a queue, step by step.
