@@ -285,3 +285,17 @@ REVOKE ALL ON FUNCTION
   {schema}.pgqrs_enqueue(text, jsonb, interval, timestamptz, integer),
   {schema}.pgqrs_enqueue_batch(text, jsonb[], interval, timestamptz, integer)
 FROM PUBLIC;
+
+-- INSERT INTO pgqrs_messages (queue_name, payload) VALUES ('jobs', '{"to": "ada"}') enqueues;
+-- priority and visible_at may be given too. RETURNING id gives the id.
+CREATE FUNCTION {schema}.pgqrs_messages_enqueue() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $pgqrs$
+BEGIN
+  NEW.id := {schema}.pgqrs_enqueue(
+    NEW.queue_name, NEW.payload, visible_at => NEW.visible_at, priority => NEW.priority);
+  RETURN NEW;
+END
+$pgqrs$;
+
+CREATE TRIGGER pgqrs_messages_enqueue INSTEAD OF INSERT ON {schema}.pgqrs_messages
+FOR EACH ROW EXECUTE FUNCTION {schema}.pgqrs_messages_enqueue();
