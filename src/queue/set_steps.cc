@@ -206,10 +206,10 @@ void SetSteps::SendDeal(Deal& deal) {
 
 void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
   deal.is_answered = true;
+  deal.now = row.Int(8);
   deal.seen_slices = row.Int(9);
-  deal.now = row.Int(5);
   if (row.IsNull(0)) {
-    deal.next_visible = row.OptionalInt(11);
+    deal.next_visible = row.OptionalInt(10);
     return;
   }
   ++deal.taken_slices;
@@ -217,15 +217,15 @@ void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
   const auto batch_id = row.Int(0);
   const TakenMessage common = {.lease_token = deal.token,
                                .worker_id = deal.worker_id,
-                               .producer_worker_id = row.Int(7),
+                               .producer_worker_id = row.Int(6),
                                .read_count = static_cast<int>(row.Int(2)),
                                .priority = static_cast<int>(row.Int(3)),
-                               .enqueued_at = row.Int(6),
+                               .enqueued_at = row.Int(5),
                                .visible_at = row.Int(4),
                                .dequeued_at = deal.now,
                                .lease_end = deal.now + deal.lease,
                                .payload = {}};
-  SplitPayloads(row.Text(8), elements_);
+  SplitPayloads(row.Text(7), elements_);
   AppendMessages(batch_id, part, common, elements_, deal.taken);
   auto& shared = *group_.session_.shared;
   shared.queues_of_batches.Note(batch_id, deal.queue_id);

@@ -79,7 +79,7 @@ namespace pgqrs::sql {
   V(DeleteWorkersOfQueue,    "i",            "")                    \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatches,          "IIIIIZIIJz",   "iiz")                 \
-  V(TakeMessages,            "iiiiiziZi",    "iiiizzzijiiz")
+  V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")
 // clang-format on
 
 enum class Statement : std::size_t {

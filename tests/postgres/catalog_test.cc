@@ -64,6 +64,12 @@ class PostgresCatalog : public PostgresTest {
         return static_cast<Oid>(Type::kTimestamptz);
       case 'j':
         return static_cast<Oid>(Type::kJsonb);
+      case 'I':
+        return static_cast<Oid>(Type::kInt8Array);
+      case 'Z':
+        return static_cast<Oid>(Type::kTimestamptzArray);
+      case 'J':
+        return static_cast<Oid>(Type::kJsonbArray);
       default:
         return static_cast<Oid>(Type::kText);
     }
@@ -121,14 +127,29 @@ std::string BareText(Statement statement) {
   return std::regex_replace(text, std::regex("'[^']*'"), "''");
 }
 
+// The same with the bodies of the functions that it calls.
+std::string WholeText(Statement statement) {
+  static const std::regex call("\\{schema\\}\\.(pgqrs_[a-z_]+)\\(");
+  auto text = BareText(statement);
+  std::smatch name;
+  if (!std::regex_search(text, name, call)) return text;
+  for (const auto& migration : sql::Migrations("postgres")) {
+    const auto begin = migration.text.find("CREATE FUNCTION {schema}." + name.str(1) + "(");
+    if (begin == std::string_view::npos) continue;
+    const auto body = migration.text.find("$$", begin);
+    return std::string(migration.text.substr(body, migration.text.find("$$", body + 2) - body));
+  }
+  return text;
+}
+
 // Where a distributed server places queues on several machines, such a statement is one machine's
 // affair.
 TEST(PostgresCatalogText, EveryHotStatementNamesTheQueue) {
   const std::regex names_messages{std::string(kMessageTables)};
-  const std::regex conditions("\\bqueue_id = (\\$[0-9]+|q\\.id|w\\.queue_id)");
+  const std::regex conditions("\\bqueue_id = (\\$[0-9]+|q\\.id|w\\.queue_id|of_queue)");
   int hot = 0;
   ForEachStatement([&](Statement statement) {
-    const auto text = BareText(statement);
+    const auto text = WholeText(statement);
     if (!std::regex_search(text, names_messages) || IsAdministrative(statement)) return;
     ++hot;
     const auto name = sql::Info(statement).name;

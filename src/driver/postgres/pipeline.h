@@ -47,6 +47,8 @@ class Pipeline {
   void RunScript(const std::string& script, std::string_view what);
 
   bool is_lost() const { return PQstatus(connection_.get()) == CONNECTION_BAD; }
+  // Of a synced pipeline: whether a transaction is open.
+  bool in_transaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
   PGconn* connection() const { return connection_.get(); }
 
  private:

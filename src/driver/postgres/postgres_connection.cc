@@ -10,35 +10,43 @@ PostgresConnection::PostgresConnection(const PostgresOptions& options, Role role
                                        std::shared_ptr<ServerClock> clock)
     : options_(options), role_(role), clock_(std::move(clock)), pipeline_(OpenPostgres(options)) {}
 
+// What a pipeline holds up to its end is one transaction by itself. A writer needs no more, as long
+// as nothing ends the pipeline in between; that saves the server two statements.
 void PostgresConnection::Begin() {
   now_.reset();
-  pipeline_.SendText(role_ == Role::kWriter ? "BEGIN"
-                                            : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
   in_transaction_ = true;
+  if (role_ == Role::kReader) BeginBlock("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+}
+
+// From here on, and with what was sent before, the transaction lasts until it is ended.
+void PostgresConnection::BeginBlock(const char* text) {
+  if (!std::exchange(in_block_, true)) pipeline_.SendText(text);
 }
 
 void PostgresConnection::Commit() {
-  pipeline_.SendText("COMMIT");
+  if (in_block_) pipeline_.SendText("COMMIT");
   try {
     pipeline_.Sync();
   } catch (const Failure& failure) {
     if (failure.fault() == Fault::kLost) throw Failure(Fault::kUnknown, failure.what());
     throw;
   }
-  in_transaction_ = false;
+  in_transaction_ = in_block_ = false;
 }
 
 void PostgresConnection::Rollback() noexcept {
   try {
+    // Where the pipeline has failed, the server skips this, and everything is undone but a block.
+    if (in_transaction_) pipeline_.SendText("ROLLBACK");
     pipeline_.Recover();
-    if (in_transaction_) {
+    if (pipeline_.in_transaction()) {
       pipeline_.SendText("ROLLBACK");
       pipeline_.Sync();
     }
   } catch (const std::exception&) {
     // The connection is gone, and the transaction with it.
   }
-  in_transaction_ = false;
+  in_transaction_ = in_block_ = false;
 }
 
 const std::string& PostgresConnection::TextOf(sql::Statement statement) {
@@ -68,10 +76,12 @@ void PostgresConnection::Send(sql::Statement statement, std::span<const Value> r
 }
 
 void PostgresConnection::RunScript(std::string_view script) {
+  if (in_transaction_) BeginBlock("BEGIN");
   pipeline_.RunScript(WithSchema(script, options_), "migrating the schema");
 }
 
 void PostgresConnection::PrepareAll() {
+  if (in_transaction_) BeginBlock("BEGIN");
   for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
     const auto statement = static_cast<sql::Statement>(i);
     if (statement == sql::Statement::kCreateMigrations) continue;  // A script.

@@ -38,6 +38,7 @@ class PostgresConnection final : public Connection {
   TimePoint Now() override;
 
  private:
+  void BeginBlock(const char* text);
   void Read();
   const std::string& TextOf(sql::Statement statement);
 
@@ -46,6 +47,7 @@ class PostgresConnection final : public Connection {
   const std::shared_ptr<ServerClock> clock_;
   Pipeline pipeline_;
   bool in_transaction_ = false;
+  bool in_block_ = false;  // Of a transaction that was begun explicitly.
   std::array<std::string, sql::kCatalog.size()> texts_;
   std::optional<TimePoint> now_;  // Of the open transaction.
 };

@@ -77,28 +77,6 @@ CREATE TABLE {schema}.pgqrs_archive (
 
 CREATE INDEX pgqrs_archive_dead ON {schema}.pgqrs_archive (queue_id, batch_id) WHERE dead;
 
--- The lowest `count` bits of a mask.
-CREATE FUNCTION {schema}.pgqrs_low_bits(mask bigint, count integer) RETURNS bigint
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
-DECLARE
-  taken bigint := 0;
-BEGIN
-  FOR i IN 1..count LOOP
-    IF mask = -9223372036854775808 THEN  -- Bit 63 alone, whose negative does not fit.
-      RETURN taken | mask;
-    END IF;
-    taken := taken | (mask & -mask);
-    mask := mask & ~taken;
-  END LOOP;
-  RETURN taken;
-END
-$$;
-
--- The position of the highest bit of a mask.
-CREATE FUNCTION {schema}.pgqrs_high_position(mask bigint) RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
-RETURN length(ltrim(mask::bit(64)::text, '0')) - 1;
-
 -- A row a message, for people and reports.
 CREATE VIEW {schema}.pgqrs_messages AS
 SELECT
