@@ -132,7 +132,7 @@ CREATE FUNCTION {schema}.pgqrs_store_batch(
   queue_id bigint, batch_id bigint, payloads jsonb[], enqueued_at timestamptz,
   visible_at timestamptz, priority integer
 ) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $pgqrs$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   n CONSTANT integer := cardinality(payloads);
 BEGIN
@@ -142,7 +142,7 @@ BEGIN
   VALUES (queue_id, batch_id * 64 + n - 1, CASE n WHEN 64 THEN -1 ELSE ~(-1::bigint << n) END,
     visible_at, priority, n);
 END
-$pgqrs$;
+$$;
 
 -- SELECT pgqrs_enqueue_batch('jobs', ARRAY['{"to": "ada"}', '{"to": "bob"}']::jsonb[]) enqueues
 -- within the transaction of the caller, and gives the ids in the order of the payloads. `delay` or
@@ -153,7 +153,7 @@ CREATE FUNCTION {schema}.pgqrs_enqueue_batch(
   queue text, payloads jsonb[], delay interval DEFAULT NULL, visible_at timestamptz DEFAULT NULL,
   priority integer DEFAULT 5
 ) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $pgqrs$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   max_batch_bytes CONSTANT integer := 65536;
   max_payload_bytes CONSTANT integer := 268435456;
@@ -240,7 +240,7 @@ BEGIN
     format('sql %s:%s', of_queue, (extract(epoch FROM first_visible) * 1000000)::bigint));
   RETURN ids;
 END
-$pgqrs$;
+$$;
 
 -- SELECT pgqrs_enqueue('jobs', '{"to": "ada"}', delay => '1 hour') is the same for one message, and
 -- gives its id.
@@ -248,7 +248,7 @@ CREATE FUNCTION {schema}.pgqrs_enqueue(
   queue text, payload jsonb, delay interval DEFAULT NULL, visible_at timestamptz DEFAULT NULL,
   priority integer DEFAULT 5
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $pgqrs$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF payload IS NULL THEN
     RAISE null_value_not_allowed USING
@@ -256,7 +256,7 @@ BEGIN
   END IF;
   RETURN ({schema}.pgqrs_enqueue_batch(queue, ARRAY[payload], delay, visible_at, priority))[1];
 END
-$pgqrs$;
+$$;
 
 -- Whom the owner lets enqueue is named by GRANT.
 REVOKE ALL ON FUNCTION
@@ -267,13 +267,13 @@ FROM PUBLIC;
 -- INSERT INTO pgqrs_messages (queue_name, payload) VALUES ('jobs', '{"to": "ada"}') enqueues;
 -- priority and visible_at may be given too. RETURNING id gives the id.
 CREATE FUNCTION {schema}.pgqrs_messages_enqueue() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $pgqrs$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   NEW.id := {schema}.pgqrs_enqueue(
     NEW.queue_name, NEW.payload, visible_at => NEW.visible_at, priority => NEW.priority);
   RETURN NEW;
 END
-$pgqrs$;
+$$;
 
 CREATE TRIGGER pgqrs_messages_enqueue INSTEAD OF INSERT ON {schema}.pgqrs_messages
 FOR EACH ROW EXECUTE FUNCTION {schema}.pgqrs_messages_enqueue();
