@@ -231,34 +231,55 @@ std::chrono::steady_clock::time_point Engine::ConnectionDeadline() const {
 
 // Runs the requests as one transaction. Where one of them makes it fail they are run one by one, so
 // that only the guilty fails. Where the connection is lost, or another transaction stands in the
-// way, they are run again. Where the database fails, or nobody knows whether the commit happened,
-// all of them fail.
+// way, they are run again; where nobody knows whether the commit happened, those that can be
+// repeated. Where the database fails all of them fail.
 void Engine::TryGroup(Lane& lane, std::span<Request* const> requests) {
   const auto deadline = ConnectionDeadline();
+  std::vector<Request*> repeatable;
+  std::optional<queue::Numbers> earlier;  // From when on it may be done already.
   for (int attempt = 1;; ++attempt) {
-    const auto error = TryOnce(lane, requests, deadline);
+    auto error = TryOnce(lane, requests, deadline, earlier);
     if (!error) return;
     const auto fault = FaultOf(error);
-    const bool is_passing = fault == driver::Fault::kLost || fault == driver::Fault::kConflict;
+    if (fault == driver::Fault::kUnknown && earlier) {
+      repeatable = FailUnrepeatable(requests, error);
+      requests = repeatable;
+    }
+    const bool is_passing = fault == driver::Fault::kLost || fault == driver::Fault::kConflict ||
+                            (fault == driver::Fault::kUnknown && earlier);
     if (is_passing && BackOff(attempt, deadline, closed_)) continue;
-    if (requests.size() > 1 && (!fault || fault == driver::Fault::kStatement)) {
+    if (!earlier && requests.size() > 1 && (!fault || fault == driver::Fault::kStatement)) {
       RunOneByOne(lane, requests, error);
     } else {
-      Fail(requests, PublicError(error));
+      Fail(requests, PublicError(earlier ? AsUnknown(error) : error));
     }
     return;
   }
 }
 
-// Gives the error of a transaction that certainly did not happen. One that did, or of which nobody
-// knows, is dealt with here.
+// Gives the others.
+std::vector<Request*> Engine::FailUnrepeatable(std::span<Request* const> requests,
+                                               const std::exception_ptr& error) const {
+  std::vector<Request*> repeatable;
+  std::vector<Request*> others;
+  std::partition_copy(requests.begin(), requests.end(), std::back_inserter(repeatable),
+                      std::back_inserter(others),
+                      [](const auto* request) { return queue::Group::CanBeRepeated(*request); });
+  if (!others.empty()) Fail(others, PublicError(error));
+  return repeatable;
+}
+
+// Gives the error of a transaction that did not happen; or of which nobody knows, with the numbers
+// to repeat it, where that is possible.
 std::exception_ptr Engine::TryOnce(Lane& lane, std::span<Request* const> requests,
-                                   SteadyClock::time_point deadline) {
+                                   SteadyClock::time_point deadline,
+                                   std::optional<queue::Numbers>& earlier) {
+  if (requests.empty()) return nullptr;
   std::optional<queue::Group> group;
   bool is_committing = false;
   try {
     auto& connection = lane.Connect(deadline, closed_);
-    group.emplace(connection, lane.session, requests);
+    group.emplace(connection, lane.session, requests, earlier ? &*earlier : nullptr);
     connection.Begin();
     group->Run();
     is_committing = true;
@@ -268,9 +289,8 @@ std::exception_ptr Engine::TryOnce(Lane& lane, std::span<Request* const> request
     const auto fault = FaultOf(error);
     Rollback(lane, error);
     if (fault == driver::Fault::kUnknown || (is_committing && !fault)) {
-      group->MayHaveCommitted();
-      Fail(requests, PublicError(AsCommitFailure(error)));
-      return nullptr;
+      if (auto numbers = group->MayHaveCommitted()) earlier = std::move(numbers);
+      return AsUnknown(error);
     }
     if (group) group->RolledBack();
     return error;
@@ -326,7 +346,7 @@ void Engine::RunJob(Lane& lane, RequestPtr request) {
     const auto error = std::current_exception();
     Rollback(lane, error);
     again = false;
-    job.error = PublicError(is_committing ? AsCommitFailure(error) : error);
+    job.error = PublicError(is_committing && !FaultOf(error) ? AsUnknown(error) : error);
   }
   if (again) {
     auto requests = Single(std::move(request));

@@ -88,7 +88,10 @@ class Engine {
   void RunGroup(Lane& lane, std::vector<RequestPtr> group);
   void TryGroup(Lane& lane, std::span<queue::Request* const> requests);
   std::exception_ptr TryOnce(Lane& lane, std::span<queue::Request* const> requests,
-                             std::chrono::steady_clock::time_point deadline);
+                             std::chrono::steady_clock::time_point deadline,
+                             std::optional<queue::Numbers>& earlier);
+  std::vector<queue::Request*> FailUnrepeatable(std::span<queue::Request* const> requests,
+                                                const std::exception_ptr& error) const;
   void RunOneByOne(Lane& lane, std::span<queue::Request* const> requests,
                    const std::exception_ptr& why);
   void AfterCommit(queue::Group& group);

@@ -72,8 +72,8 @@ std::optional<driver::Fault> FaultOf(const std::exception_ptr& error) noexcept {
   }
 }
 
-std::exception_ptr AsCommitFailure(const std::exception_ptr& error) noexcept {
-  if (FaultOf(error)) return error;
+std::exception_ptr AsUnknown(const std::exception_ptr& error) noexcept {
+  if (FaultOf(error) == driver::Fault::kUnknown) return error;
   try {
     return std::make_exception_ptr(driver::Failure(driver::Fault::kUnknown, TextOf(error)));
   } catch (...) {

@@ -19,8 +19,8 @@ std::exception_ptr MakePublicError(const std::exception_ptr& error) noexcept;
 // The fault of a driver::Failure; nothing for any other exception.
 std::optional<driver::Fault> FaultOf(const std::exception_ptr& error) noexcept;
 
-// What came out of a commit, as a driver::Failure: where it is none, the outcome is unknown.
-std::exception_ptr AsCommitFailure(const std::exception_ptr& error) noexcept;
+// The same as a driver::Failure of unknown outcome.
+std::exception_ptr AsUnknown(const std::exception_ptr& error) noexcept;
 
 }  // namespace pgqrs::engine
 

@@ -49,7 +49,7 @@ std::int64_t BatchFormer::Append(const BatchKind& kind, NewBatch& batch,
   const bool full =
       batch.n == kBatchSize || batch.payloads.size() + payload.size() + 2 > kMaxBatchBytes;
   if (batch.n > 0 && full) Store(kind, batch);
-  if (batch.n == 0) batch.id = group_.session_.shared->batch_ids.Next(group_.connection_);
+  if (batch.n == 0) batch.id = group_.NextBatchId();
   batch.payloads += batch.n == 0 ? '[' : ',';
   batch.payloads += payload;
   return MessageId(batch.id, batch.n++);

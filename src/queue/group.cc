@@ -59,17 +59,20 @@ std::optional<std::int64_t> NextVisible(driver::Connection& connection, std::int
   return next;
 }
 
-Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests)
+Group::Group(driver::Connection& connection, Session& session, std::span<Request* const> requests,
+             const Numbers* earlier)
     : connection_(connection),
       session_(session),
+      works_on_sets_(connection.works_on_sets()),
       batch_ids_before_(session.shared->batch_ids.state()),
       lease_tokens_before_(session.shared->lease_tokens.state()),
-      requests_(requests) {}
+      requests_(requests),
+      earlier_(earlier) {}
 
 Group::~Group() = default;
 
 void Group::Run() {
-  if (!connection_.works_on_sets() || IsLeftOver(requests_)) {
+  if (!works_on_sets_ || IsLeftOver(requests_)) {
     RunRowByRow();
     return;
   }
@@ -111,18 +114,26 @@ void Group::RolledBack() {
   for (auto* request : requests_) request->error = nullptr;
 }
 
-void Group::MayHaveCommitted() {
+std::optional<Numbers> Group::MayHaveCommitted() {
   // Neither are the numbers of this group free, nor is the block that they came from certainly
   // ours.
   RestoreIds({}, {});
   // Workers may have got leases that nobody knows of. A worker that is new here may have no row.
   CountTaken();
   for (auto* worker : new_workers_) worker->id = 0;
+  if (!set_steps_) return std::nullopt;
+  return std::move(used_);
+}
+
+// Whether an action other than an ack has happened cannot be seen afterwards.
+bool Group::CanBeRepeated(const Request& request) {
+  return request.kind != Request::Kind::kSettle ||
+         static_cast<const SettleRequest&>(request).action == SettleRequest::Action::kAck;
 }
 
 // The sequences of a server do not go back with a transaction, and what was reserved stays ours.
 void Group::RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens) {
-  if (connection_.works_on_sets()) return;
+  if (works_on_sets_) return;
   session_.shared->batch_ids.Restore(batch_ids);
   session_.shared->lease_tokens.Restore(lease_tokens);
 }
@@ -141,6 +152,25 @@ std::int64_t Group::WorkerId(Worker& worker) {
     new_workers_.push_back(&worker);
   }
   return worker.id;
+}
+
+std::int64_t Group::NextBatchId() {
+  auto& used = used_.batch_ids;
+  const bool is_known = earlier_ != nullptr && used.size() < earlier_->batch_ids.size();
+  used.push_back(is_known ? earlier_->batch_ids[used.size()]
+                          : session_.shared->batch_ids.Next(connection_));
+  return used.back();
+}
+
+std::int64_t Group::EarlierLeaseToken() const {
+  const auto i = used_.lease_tokens.size();
+  if (earlier_ == nullptr || i >= earlier_->lease_tokens.size()) return 0;
+  return earlier_->lease_tokens[i];
+}
+
+std::int64_t Group::NextLeaseToken() {
+  used_.lease_tokens.push_back(session_.shared->lease_tokens.Next(connection_));
+  return used_.lease_tokens.back();
 }
 
 bool Group::CheckQueue(Request& request, const QueueRef& queue) {

@@ -34,12 +34,21 @@ struct BecameVisible {
   std::int64_t visible_at = 0;
 };
 
+// The numbers that a group has used. With these it can be carried out again where nobody knows
+// whether its commit happened: what it did is found by them, and nothing is done twice.
+struct Numbers {
+  std::vector<std::int64_t> batch_ids;
+  std::vector<std::int64_t> lease_tokens;
+};
+
 // One group on its way through a transaction that the caller has begun and will commit. Answers lie
 // in the requests. Requests that cannot be met (their queue is gone) get an error of their own; a
 // driver::Failure concerns the whole group, and after it nothing of the group counts.
 class Group {
  public:
-  Group(driver::Connection& connection, Session& session, std::span<Request* const> requests);
+  // With `earlier`, which has to live as long, it repeats the same requests.
+  Group(driver::Connection& connection, Session& session, std::span<Request* const> requests,
+        const Numbers* earlier = nullptr);
   ~Group();
 
   // First what settles messages, then what enqueues, then what dequeues, each in the order of the
@@ -51,8 +60,10 @@ class Group {
   void Committed();
   // To be called instead of it after a rollback: makes everything as it was before Run.
   void RolledBack();
-  // To be called instead where nobody knows whether the commit happened.
-  void MayHaveCommitted();
+  // To be called instead where nobody knows whether the commit happened. Gives the numbers with
+  // which those of the requests that can be repeated may be; nothing where none can.
+  std::optional<Numbers> MayHaveCommitted();
+  static bool CanBeRepeated(const Request& request);
 
   // After the commit: requests that could not be met by statements on sets. They have to be run
   // again, in a group of their own.
@@ -72,15 +83,22 @@ class Group {
   void RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens);
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
+  std::int64_t NextBatchId();
+  // Under which an earlier attempt may have taken what the next dequeue wants. 0: there was none.
+  std::int64_t EarlierLeaseToken() const;
+  std::int64_t NextLeaseToken();
   // Whether the queue still exists; where not, the request gets the error.
   bool CheckQueue(Request& request, const QueueRef& queue);
   void NoteVisible(std::int64_t queue_id, std::int64_t visible_at);
 
   driver::Connection& connection_;
   Session& session_;
+  const bool works_on_sets_;
   const IdBlock::State batch_ids_before_;
   const IdBlock::State lease_tokens_before_;
   const std::span<Request* const> requests_;
+  const Numbers* const earlier_;
+  Numbers used_;
   std::int64_t now_ = 0;
   std::unique_ptr<SetSteps> set_steps_;
   std::unordered_map<std::int64_t, std::exception_ptr> queue_errors_;  // Null: it is open.

@@ -89,17 +89,24 @@ void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
   }
   auto values = columns.Values();
   values.push_back(AsValue(Clock()));
-  group_.connection_.Send(
-      Statement::kAckSlices, values, Keep([this](const driver::Row& row) {
-        for (const auto& key : {AckKey{row.Int(0), row.Int(1), row.Int(4), 0},
-                                AckKey{row.Int(0), row.Int(1), 0, row.Int(3)}}) {
-          const auto ack = acks_.find(key);
-          if (ack == acks_.end() || ToInt(ack->second.mask) != row.Int(2)) continue;
-          ack->second.is_done = true;
-          ack->second.worker_id = row.Int(3);
-        }
-        return true;
-      }));
+  const auto& sink = Keep([this](const driver::Row& row) {
+    NoteAcked(row);
+    return true;
+  });
+  group_.connection_.Send(Statement::kAckSlices, values, sink);
+  if (group_.earlier_ == nullptr) return;
+  values.pop_back();
+  group_.connection_.Send(Statement::kFindAcked, values, sink);
+}
+
+void SetSteps::NoteAcked(const driver::Row& row) {
+  for (const auto& key : {AckKey{row.Int(0), row.Int(1), row.Int(4), 0},
+                          AckKey{row.Int(0), row.Int(1), 0, row.Int(3)}}) {
+    const auto ack = acks_.find(key);
+    if (ack == acks_.end() || ToInt(ack->second.mask) != row.Int(2)) continue;
+    ack->second.is_done = true;
+    ack->second.worker_id = row.Int(3);
+  }
 }
 
 // Only the first ack of a message whose queue is known is simple.
@@ -149,11 +156,14 @@ void SetSteps::SendBatches(std::size_t begin, std::size_t end) {
   }
   auto values = columns.Values();
   values.push_back(AsValue(Clock()));
-  group_.connection_.Send(Statement::kEnqueueBatches, values, Keep([this](const driver::Row& row) {
-                            stored_in_.insert(row.Int(0));
-                            group_.NoteVisible(row.Int(0), row.Int(2));
-                            return true;
-                          }));
+  const auto& sink = Keep([this](const driver::Row& row) {
+    stored_in_.insert(row.Int(0));
+    group_.NoteVisible(row.Int(0), row.Int(2));
+    return true;
+  });
+  group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
+  if (group_.earlier_ == nullptr) return;
+  group_.connection_.Send(Statement::kFindStored, std::span(values).first(2), sink);
 }
 
 void SetSteps::SendDeals(const std::vector<DequeueRequest*>& requests) {
@@ -175,7 +185,8 @@ void SetSteps::SendDeal(Deal& deal) {
   deal.queue_id = first.queue->id;
   deal.worker_id = group_.WorkerId(*first.worker);
   deal.lease = first.lease.count();
-  deal.token = group_.session_.shared->lease_tokens.Next(group_.connection_);
+  if (TakeAgain(deal)) return;
+  deal.token = group_.NextLeaseToken();
   deal.begin = std::chrono::steady_clock::now();
   deal.scan = group_.session_.shared->hints.Begin(deal.queue_id, deal.begin);
   const auto per_slice = deal.scan.messages_per_slice;
@@ -193,15 +204,28 @@ void SetSteps::SendDeal(Deal& deal) {
       std::span<const Scalar>(hints),
       deal.limit,
   };
-  group_.connection_.Send(Statement::kTakeMessages, values,
-                          Keep([this, &deal](const driver::Row& row) {
-                            try {
-                              ReadTaken(deal, row);
-                            } catch (...) {  // The commit is on its way and goes on.
-                              deal.error = std::current_exception();
-                            }
-                            return true;
-                          }));
+  group_.connection_.Send(Statement::kTakeMessages, values, SinkOf(deal));
+}
+
+const driver::RowSink& SetSteps::SinkOf(Deal& deal) {
+  return Keep([this, &deal](const driver::Row& row) {
+    try {
+      ReadTaken(deal, row);
+    } catch (...) {  // The commit is on its way and goes on.
+      deal.error = std::current_exception();
+    }
+    return true;
+  });
+}
+
+// Whether an earlier attempt took something for it after all.
+bool SetSteps::TakeAgain(Deal& deal) {
+  deal.token = group_.EarlierLeaseToken();
+  if (deal.token == 0) return false;
+  group_.connection_.Run(Statement::kRetakeMessages, {deal.queue_id, deal.worker_id, deal.token},
+                         SinkOf(deal));
+  if (deal.is_answered) group_.used_.lease_tokens.push_back(deal.token);
+  return deal.is_answered;
 }
 
 void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {

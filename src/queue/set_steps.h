@@ -78,11 +78,14 @@ class SetSteps {
   };
 
   void SendAcks(const std::vector<SettleRequest*>& requests);
+  void NoteAcked(const driver::Row& row);
   void AddTarget(SettleRequest& request, std::size_t index);
   void SendBatches(const std::vector<EnqueueRequest*>& requests);
   void SendBatches(std::size_t begin, std::size_t end);
   void SendDeals(const std::vector<DequeueRequest*>& requests);
   void SendDeal(Deal& deal);
+  bool TakeAgain(Deal& deal);
+  const driver::RowSink& SinkOf(Deal& deal);
   void ReadTaken(Deal& deal, const driver::Row& row);
   void ConcludeAcks();
   void ConcludeEnqueues();

@@ -80,7 +80,10 @@ namespace pgqrs::sql {
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatches,          "IIIIIZIIJz",   "iiz")                 \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
-  V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")
+  V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
+  V(FindAcked,               "IIIII",        "iiiii")               \
+  V(FindStored,              "II",           "iiz")                 \
+  V(RetakeMessages,          "iii",          "iiiizzijziz")
 // clang-format on
 
 enum class Statement : std::size_t {

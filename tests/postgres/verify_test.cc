@@ -66,6 +66,15 @@ TEST_F(PostgresVerify, ACountThatIsNotThatOfItsMask) {
                     HasSubstr("archive row "), HasSubstr("counts 2 messages and has 1")));
 }
 
+TEST_F(PostgresVerify, RowsThatCannotBe) {
+  for (const auto* change : {"priority = 10", "read_ct = -1", "mask = 0, n = 0"}) {
+    EXPECT_THAT(Findings("UPDATE pgqrs_slices SET " + std::string(change) + " WHERE read_ct = 0"),
+                HasSubstr("its mask, priority or read count is impossible"));
+  }
+  EXPECT_THAT(Findings("UPDATE pgqrs_archive SET mask = 0, n = 0"),
+              HasSubstr("it has no messages"));
+}
+
 TEST_F(PostgresVerify, PayloadsThatAreNoArrayOfTheBatchesLength) {
   EXPECT_THAT(Findings("UPDATE pgqrs_batches SET payloads = '[1,2]'"),
               HasSubstr("its payloads are no JSON array of its length"));
@@ -151,8 +160,8 @@ constexpr auto kChanges = std::to_array<Change>({
      "column pgqrs_workers.id has another definition"},
     {"OtherCompression", "ALTER TABLE pgqrs_batches ALTER payloads SET COMPRESSION pglz",
      "column pgqrs_batches.payloads has another definition"},
-    {"MissingConstraint", "ALTER TABLE pgqrs_slices DROP CONSTRAINT pgqrs_slices_priority_check",
-     "constraint pgqrs_slices_priority_check of pgqrs_slices is missing"},
+    {"MissingConstraint", "ALTER TABLE pgqrs_workers DROP CONSTRAINT pgqrs_workers_status_check",
+     "constraint pgqrs_workers_status_check of pgqrs_workers is missing"},
     {"ForeignConstraint", "ALTER TABLE pgqrs_queues ADD CONSTRAINT mine CHECK (id < 7) NOT VALID",
      "constraint mine of pgqrs_queues is not part of the schema"},
     {"StorageParameter", "ALTER TABLE pgqrs_queues SET (fillfactor = 42)",

@@ -192,9 +192,9 @@ void Pipeline::ReadAll() {
 
 void Pipeline::Sync() {
   if (PQpipelineSync(connection_.get()) != 1) {
-    throw PostgresFailure(connection_.get(), nullptr, "ending a pipeline");
+    throw PostgresFailure(connection_.get(), nullptr, "ending a transaction");
   }
-  expected_.push_back({.name = "ending a pipeline", .sink = nullptr});
+  expected_.push_back({.name = "ending a transaction", .sink = nullptr});
   ReadAll();
 }
 

@@ -110,6 +110,13 @@ WHERE NOT EXISTS (
   SELECT 1 FROM {schema}.pgqrs_batches AS b WHERE b.queue_id = s.queue_id AND b.id = s.id >> 6
 )
 UNION ALL
+SELECT 'slice', s.id, 'its mask, priority or read count is impossible'
+FROM {schema}.pgqrs_slices AS s
+WHERE s.mask = 0 OR s.priority NOT BETWEEN 0 AND 9 OR s.read_ct < 0
+UNION ALL
+SELECT 'archive row of batch', a.batch_id, 'it has no messages'
+FROM {schema}.pgqrs_archive AS a WHERE a.mask = 0
+UNION ALL
 SELECT 'archive row of batch', a.batch_id, 'its batch is missing in its queue'
 FROM {schema}.pgqrs_archive AS a
 WHERE NOT EXISTS (

@@ -45,3 +45,29 @@ SELECT pg_catalog.unnest({schema}.pgqrs_enqueue_batch($1::text, $2::jsonb[],
 
 -- name: TakeMessages
 SELECT * FROM {schema}.pgqrs_take($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- What follows looks for what a group has done of which nobody knows whether its commit happened.
+
+-- name: FindAcked
+-- Which of these acks are in the archive: parameters and answer are those of AckSlices.
+SELECT a.queue_id, a.batch_id, a.mask, a.worker_id, a.lease_token
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+    AS w (queue_id, batch_id, mask, token, worker_id),
+  {schema}.pgqrs_archive AS a
+WHERE a.queue_id = w.queue_id AND a.batch_id = w.batch_id AND a.mask = w.mask AND NOT a.dead
+  AND (a.lease_token = w.token OR w.token IS NULL AND a.worker_id = w.worker_id);
+
+-- name: FindStored
+-- Which of these batches are there. The time is one at which they were not yet visible, or just.
+SELECT b.queue_id, b.id, b.enqueued_at
+FROM unnest($1::bigint[], $2::bigint[]) AS w (queue_id, id), {schema}.pgqrs_batches AS b
+WHERE b.queue_id = w.queue_id AND b.id = w.id;
+
+-- name: RetakeMessages
+-- What was taken of a queue under lease $3, for worker $2, as TakeMessages has it. When it had
+-- become visible is not known any more.
+UPDATE {schema}.pgqrs_slices AS s SET worker_id = $2
+FROM {schema}.pgqrs_batches AS b
+WHERE s.queue_id = $1 AND s.lease_token = $3 AND b.queue_id = $1 AND b.id = s.id >> 6
+RETURNING b.id, s.mask, s.read_ct, s.priority, b.enqueued_at, b.enqueued_at, b.producer_worker_id,
+  b.payloads, s.leased_at, 0::bigint, NULL::timestamptz;

@@ -1,0 +1,120 @@
+// A connection that is lost when nobody can tell whether its transaction was committed.
+
+#include "postgres/postgres_test.h"
+#include "support/cutting_proxy.h"
+#include "support/messages.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using When = CuttingProxy::When;
+using ::testing::SizeIs;
+
+// The parameter says when the connection is cut.
+class LostAnswer : public PostgresTest, public ::testing::WithParamInterface<When> {
+ protected:
+  LostAnswer() {
+    config().dsn = proxy_.dsn();
+    // Registers the store's worker, and has each statement prepared.
+    queue_.Enqueue("first");
+    store_.Ack(queue_.Dequeue().value().id());
+  }
+
+  void CutAt(const std::string& statement) { proxy_.CutAt(statement, GetParam()); }
+
+  // Whether the cut came, and everything adds up.
+  void ExpectCounts(std::int64_t waiting, std::int64_t leased, std::int64_t archived) {
+    EXPECT_EQ(proxy_.cuts(), 1);
+    const auto metrics = queue_.Metrics();
+    EXPECT_EQ(metrics.waiting, waiting);
+    EXPECT_EQ(metrics.leased, leased);
+    EXPECT_EQ(metrics.archived, archived);
+    store_.Admin().Verify();
+  }
+
+  CuttingProxy proxy_{config().dsn};
+  PgqrsStore store_{PgqrsStore::Connect(Config(proxy_.dsn()))};
+  Queue queue_{store_.Queue("jobs")};
+};
+
+INSTANTIATE_TEST_SUITE_P(Cut, LostAnswer, ::testing::Values(When::kBefore, When::kAfter),
+                         [](const auto& tested) {
+                           return tested.param == When::kBefore ? "Before" : "After";
+                         });
+
+TEST_P(LostAnswer, AnEnqueueIsThereOnce) {
+  CutAt("EnqueueBatches");
+
+  const std::vector<Json> payloads(100, "x");
+  const auto ids = queue_.EnqueueBatch(payloads);
+
+  EXPECT_THAT(ids, SizeIs(100));
+  ExpectCounts(100, 0, 1);
+  EXPECT_EQ(store_.FindMessage(ids.back()).value().state, MessageState::kWaiting);
+}
+
+TEST_P(LostAnswer, ADequeueIsHandedOutOnce) {
+  const std::vector<Json> payloads(100, "x");
+  queue_.EnqueueBatch(payloads);
+  CutAt("TakeMessages");
+
+  const auto taken = queue_.DequeueBatch(70);
+
+  EXPECT_THAT(taken, SizeIs(70));
+  for (const auto& message : taken) EXPECT_EQ(message.read_count(), 1);
+  ExpectCounts(30, 70, 1);
+  EXPECT_THAT(store_.Ack(taken), ::testing::Each(true));
+}
+
+TEST_P(LostAnswer, AnAckIsAnsweredWithTrueOnce) {
+  const std::vector<Json> payloads(3, "x");
+  queue_.EnqueueBatch(payloads);
+  auto taken = queue_.DequeueBatch(2);
+  CutAt("AckSlices");
+
+  EXPECT_TRUE(taken[0].Ack());
+
+  EXPECT_FALSE(taken[0].Ack());
+  ExpectCounts(1, 1, 2);
+}
+
+TEST_P(LostAnswer, WhatTravelsTogetherIsRepeatedTogether) {
+  const std::vector<Json> payloads(4, "x");
+  queue_.EnqueueBatch(payloads);
+  auto taken = queue_.DequeueBatch(2);
+  CutAt("AckSlices");
+
+  auto acked = store_.AckAsync(taken);
+  auto next = queue_.DequeueBatchAsync(2);
+  auto id = queue_.EnqueueAsync("more");
+
+  EXPECT_THAT(acked.Get(), ::testing::ElementsAre(true, true));
+  EXPECT_THAT(next.Get(), SizeIs(2));
+  EXPECT_GT(id.Get(), 0);
+  ExpectCounts(1, 2, 3);
+}
+
+// By the worker that holds it, without a token.
+TEST_P(LostAnswer, AnAckByIdIsAnsweredWithTrueOnce) {
+  queue_.Enqueue("x");
+  const auto id = queue_.Dequeue().value().id();
+  CutAt("AckSlices");
+
+  EXPECT_TRUE(store_.Ack(id));
+
+  EXPECT_FALSE(store_.Ack(id));
+  ExpectCounts(0, 0, 2);
+}
+
+// What it did can not be seen afterwards.
+TEST_P(LostAnswer, AReleaseSaysThatNobodyKnows) {
+  queue_.Enqueue("x");
+  auto message = queue_.Dequeue().value();
+  CutAt("UpdateSlice");
+
+  EXPECT_THAT(MessageOf<InternalError>([&] { message.Release(); }),
+              ::testing::HasSubstr("the outcome is unknown"));
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
