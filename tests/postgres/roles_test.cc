@@ -1,10 +1,12 @@
 // What the roles of scripts/postgres_roles.sql can do and cannot.
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "driver/driver.h"
 #include "postgres/postgres_test.h"
 #include "support/messages.h"
 
@@ -92,6 +94,19 @@ TEST_F(PostgresRoles, AProducerEnqueuesInEveryWay) {
     shell.Execute("COMMIT");
     EXPECT_EQ(Open().PurgeQueue("jobs"), 106);
   }
+}
+
+TEST_F(PostgresRoles, AProducerFindsOutWhatWasStoredWhereTheAnswerWasLost) {
+  OpenAs(producer_).Queue("jobs").Enqueue("x");
+  auto as_producer = config();
+  as_producer.dsn = DsnAs(producer_);
+  const auto connection = driver::MakeDatabase(as_producer)->OpenWriter();
+  const std::vector<driver::Scalar> one = {1};
+  int found = 0;
+  connection->Run(sql::Statement::kFindStored,
+                  {std::span<const driver::Scalar>(one), std::span<const driver::Scalar>(one)},
+                  [&](const driver::Row&) { return ++found; });
+  EXPECT_EQ(found, 1);
 }
 
 TEST_F(PostgresRoles, AProducerCannotDequeueNorReadPayloads) {
