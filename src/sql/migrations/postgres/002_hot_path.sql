@@ -56,41 +56,6 @@ LANGUAGE sql AS $$
   FROM exhausted AS e
 $$;
 
--- Leases the messages `taken` of a slice that has others too. The part with the key keeps the row.
-CREATE FUNCTION {schema}.pgqrs_take_part(
-  of_queue bigint, slice_id bigint, of_mask bigint, taken bigint, to_worker bigint,
-  under_token bigint, from_time timestamptz, to_time timestamptz
-) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-  keeps_row CONSTANT boolean := taken >> (slice_id & 63)::integer & 1 = 1;
-  moved CONSTANT bigint := CASE WHEN keeps_row THEN of_mask & ~taken ELSE taken END;
-  moved_n CONSTANT integer := bit_count(moved::bit(64));
-BEGIN
-  INSERT INTO {schema}.pgqrs_slices
-    (queue_id, id, mask, n, priority, visible_at, read_ct, worker_id, lease_token, leased_at,
-     last_error)
-  SELECT s.queue_id, (s.id >> 6) * 64 + {schema}.pgqrs_high_position(moved), moved, moved_n,
-    s.priority,
-    CASE WHEN keeps_row THEN s.visible_at ELSE to_time END,
-    CASE WHEN keeps_row THEN s.read_ct ELSE s.read_ct + 1 END,
-    CASE WHEN keeps_row THEN s.worker_id ELSE to_worker END,
-    CASE WHEN keeps_row THEN s.lease_token ELSE under_token END,
-    CASE WHEN keeps_row THEN s.leased_at ELSE from_time END,
-    s.last_error
-  FROM {schema}.pgqrs_slices AS s WHERE s.queue_id = of_queue AND s.id = slice_id;
-  IF keeps_row THEN
-    UPDATE {schema}.pgqrs_slices AS s
-    SET mask = taken, n = s.n - moved_n, visible_at = to_time, read_ct = s.read_ct + 1,
-      worker_id = to_worker, lease_token = under_token, leased_at = from_time
-    WHERE s.queue_id = of_queue AND s.id = slice_id;
-  ELSE
-    UPDATE {schema}.pgqrs_slices AS s SET mask = of_mask & ~taken, n = s.n - moved_n
-    WHERE s.queue_id = of_queue AND s.id = slice_id;
-  END IF;
-END
-$$;
-
 -- Hands out up to `wanted` messages of a queue to a worker, under a lease of so many microseconds.
 -- It looks at `slice_limit` slices at most, for each priority from the visible time in `hints` on.
 -- Whole slices are taken while they fit, and the last one is split. What was read `max_reads` times
@@ -112,9 +77,6 @@ DECLARE
   -- The slices that were found, in the order in which they are handed out.
   ids bigint[];
   masks bigint[];
-  sizes smallint[];
-  reads_before integer[];
-  priorities smallint[];
   times timestamptz[];
   some_are_exhausted boolean;
   buried integer := 0;
@@ -124,26 +86,19 @@ DECLARE
   -- their positions, whichever slice they are in.
   run_begin integer;
   run_mask bigint;
-  run_n bigint;
-  taken bigint;
-  whole_of_run bigint[] := '{}';  -- Of a run that is cut.
+  whole_of_run bigint[] := '{}';  -- Where it is cut.
   slice record;
 BEGIN
-  PERFORM FROM {schema}.pgqrs_queues AS q WHERE q.id = of_queue AND q.deleted_at IS NULL;
-  IF NOT FOUND THEN
-    RETURN;
-  END IF;
   now := coalesce(at, clock_timestamp());
   lease_end := now + lease * interval '1 microsecond';
-
   LOOP
-    SELECT array_agg(s.id), array_agg(s.mask), array_agg(s.n), array_agg(s.read_ct),
-      array_agg(s.priority), array_agg(s.visible_at), count(*), coalesce(sum(s.n), 0),
-      coalesce(max(s.read_ct) >= max_reads, false)
-    INTO ids, masks, sizes, reads_before, priorities, times, slices, messages, some_are_exhausted
+    SELECT array_agg(s.id), array_agg(s.mask), array_agg(s.visible_at), count(*),
+      coalesce(sum(s.n), 0), coalesce(max(s.read_ct) >= max_reads, false)
+    INTO ids, masks, times, slices, messages, some_are_exhausted
     FROM (
       SELECT one.*
-      FROM unnest(hints) WITH ORDINALITY AS p (hint, ordinality)
+      FROM {schema}.pgqrs_queues AS q
+        CROSS JOIN unnest(hints) WITH ORDINALITY AS p (hint, ordinality)
         CROSS JOIN LATERAL (
           SELECT * FROM {schema}.pgqrs_slices AS each
           WHERE each.queue_id = of_queue AND each.priority = p.ordinality - 1
@@ -151,6 +106,7 @@ BEGIN
           ORDER BY each.visible_at, each.id LIMIT slice_limit
           FOR UPDATE SKIP LOCKED
         ) AS one
+      WHERE q.id = of_queue AND q.deleted_at IS NULL
       LIMIT slice_limit
     ) AS s;
     EXIT WHEN NOT some_are_exhausted;
@@ -165,6 +121,10 @@ BEGIN
 
   last := coalesce(cardinality(ids), 0);
   IF last = 0 THEN
+    PERFORM FROM {schema}.pgqrs_queues AS q WHERE q.id = of_queue AND q.deleted_at IS NULL;
+    IF NOT FOUND THEN
+      RETURN;
+    END IF;
     SELECT min(first.visible_at) INTO next_visible
     FROM generate_series(0, 9) AS p (priority)
       CROSS JOIN LATERAL (
@@ -176,61 +136,79 @@ BEGIN
     RETURN;
   END IF;
 
-  WHILE messages - sizes[last] >= wanted LOOP
-    messages := messages - sizes[last];
+  WHILE messages - bit_count(masks[last]::bit(64)) >= wanted LOOP
+    messages := messages - bit_count(masks[last]::bit(64));
     last := last - 1;
   END LOOP;
   run_begin := last;
   run_mask := masks[last];
-  run_n := sizes[last];
   IF run_mask <> -1 THEN
     WHILE run_begin > 1 AND ids[run_begin - 1] >> 6 = ids[last] >> 6
-      AND times[run_begin - 1] = times[last] AND priorities[run_begin - 1] = priorities[last]
+      AND times[run_begin - 1] = times[last]
     LOOP
       run_begin := run_begin - 1;
       run_mask := run_mask | masks[run_begin];
-      run_n := run_n + sizes[run_begin];
     END LOOP;
     -- What the limit has cut off.
     IF last = cardinality(ids) AND slices >= slice_limit THEN
       FOR slice IN
-        SELECT s.id, s.mask, s.n, s.read_ct FROM {schema}.pgqrs_slices AS s
-        WHERE s.queue_id = of_queue AND s.priority = priorities[last] AND s.visible_at = times[last]
-          AND s.id > ids[last] AND s.id <= ids[last] | 63 AND s.read_ct < max_reads
+        SELECT s.id, s.mask FROM {schema}.pgqrs_slices AS s
+        WHERE s.queue_id = of_queue AND s.id > ids[last] AND s.id <= ids[last] | 63
+          AND s.visible_at = times[last] AND s.read_ct < max_reads
         ORDER BY s.id FOR UPDATE SKIP LOCKED
       LOOP
         ids := ids || slice.id;
         masks := masks || slice.mask;
-        sizes := sizes || slice.n;
-        reads_before := reads_before || slice.read_ct;
-        priorities := priorities || priorities[last];
         times := times || times[last];
       END LOOP;
     END IF;
-    WHILE ids[last + 1] >> 6 = ids[last] >> 6 AND times[last + 1] = times[last]
-      AND priorities[last + 1] = priorities[last]
-    LOOP
+    WHILE ids[last + 1] >> 6 = ids[last] >> 6 AND times[last + 1] = times[last] LOOP
       last := last + 1;
-      messages := messages + sizes[last];
+      messages := messages + bit_count(masks[last]::bit(64));
       run_mask := run_mask | masks[last];
-      run_n := run_n + sizes[last];
     END LOOP;
   END IF;
 
-  -- What is taken whole, and what is left of the last run.
+  -- The last run is cut where it does not fit: what is taken of it are its lowest positions.
   IF messages > wanted THEN
-    taken := {schema}.pgqrs_low_bits(run_mask, (wanted - messages + run_n)::integer);
+    run_mask := {schema}.pgqrs_low_bits(
+      run_mask, (wanted - messages + bit_count(run_mask::bit(64)))::integer);
     FOR i IN run_begin..last LOOP
-      part := masks[i] & taken;
+      part := masks[i] & run_mask;
       IF part = masks[i] THEN
         whole_of_run := whole_of_run || ids[i];
+      ELSIF part >> (ids[i] & 63)::integer & 1 = 1 THEN  -- The part with the key keeps the row.
+        INSERT INTO {schema}.pgqrs_slices
+          (queue_id, id, mask, n, priority, visible_at, read_ct, worker_id, lease_token, leased_at,
+           last_error)
+        SELECT s.queue_id, (s.id >> 6) * 64 + {schema}.pgqrs_high_position(s.mask & ~part),
+          s.mask & ~part, bit_count((s.mask & ~part)::bit(64)), s.priority, s.visible_at, s.read_ct,
+          s.worker_id, s.lease_token, s.leased_at, s.last_error
+        FROM {schema}.pgqrs_slices AS s WHERE s.queue_id = of_queue AND s.id = ids[i];
+        UPDATE {schema}.pgqrs_slices AS s SET mask = part, n = bit_count(part::bit(64))
+        WHERE s.queue_id = of_queue AND s.id = ids[i];
+        whole_of_run := whole_of_run || ids[i];
       ELSIF part <> 0 THEN
-        PERFORM {schema}.pgqrs_take_part(
-          of_queue, ids[i], masks[i], part, to_worker, under_token, now, lease_end);
         RETURN QUERY
-        SELECT b.id, part, reads_before[i] + 1, priorities[i], times[i], b.enqueued_at,
+        WITH kept AS (
+          UPDATE {schema}.pgqrs_slices AS s
+          SET mask = s.mask & ~part, n = s.n - bit_count(part::bit(64))
+          WHERE s.queue_id = of_queue AND s.id = ids[i]
+          RETURNING s.priority, s.visible_at, s.read_ct + 1 AS read_ct, s.last_error
+        ),
+        split_off AS (
+          INSERT INTO {schema}.pgqrs_slices
+            (queue_id, id, mask, n, priority, visible_at, read_ct, worker_id, lease_token,
+             leased_at, last_error)
+          SELECT of_queue, (ids[i] >> 6) * 64 + {schema}.pgqrs_high_position(part), part,
+            bit_count(part::bit(64)), k.priority, lease_end, k.read_ct, to_worker, under_token, now,
+            k.last_error
+          FROM kept AS k
+        )
+        SELECT b.id, part, k.read_ct, k.priority, k.visible_at, b.enqueued_at,
           b.producer_worker_id, b.payloads, now, slices, next_visible
-        FROM {schema}.pgqrs_batches AS b WHERE b.queue_id = of_queue AND b.id = ids[i] >> 6;
+        FROM kept AS k
+          JOIN {schema}.pgqrs_batches AS b ON b.queue_id = of_queue AND b.id = ids[i] >> 6;
       END IF;
     END LOOP;
     last := run_begin - 1;
