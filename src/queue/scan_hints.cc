@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace pgqrs::queue {
 namespace {
+
+constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
 // Counting back in slices, not in time, bounds the dead entries that a scan walks over.
 constexpr std::size_t kSlicesBack = 256;
@@ -29,7 +32,7 @@ ScanHints::Scan ScanHints::Begin(std::int64_t queue_id, SteadyTime now) {
   scan.is_full = now >= queue.next_full;
   if (scan.is_full) queue.next_full = now + kFullScanEvery;  // Ended may put it off further.
   for (std::size_t i = 0; i < scan.first_visible.size(); ++i) {
-    scan.first_visible[i] = scan.is_full ? kBeginning : queue.fronts[i].hint;
+    scan.first_visible[i] = scan.is_full ? kBeginning : queue.fronts[i].FirstToLookAt();
   }
   scan.heard = queue.heard;
   return scan;
@@ -39,21 +42,13 @@ void ScanHints::Took(std::int64_t queue_id, const Scan& scan, int priority, std:
                      int messages) {
   const std::lock_guard lock(mutex_);
   auto& queue = queues_[queue_id];
-  constexpr double kWeight = 0.125;
-  queue.messages_per_slice += kWeight * (messages - queue.messages_per_slice);
-  if (MayHaveMissed(queue, scan, visible_at)) return;
   auto& front = queue.fronts[static_cast<std::size_t>(priority)];
   front.taken.push_back(visible_at);
   if (front.taken.size() > kSlicesBack) front.taken.pop_front();
   if (front.taken.size() == kSlicesBack) front.hint = front.taken.front();
-}
-
-// Whether something that was heard since the scan began lies before the slice that it took: it may
-// have gone past that.
-bool ScanHints::MayHaveMissed(const Queue& queue, const Scan& scan, std::int64_t visible_at) {
-  const auto since = std::find_if(queue.news.begin(), queue.news.end(),
-                                  [&](const News& news) { return news.number > scan.heard; });
-  return since != queue.news.end() && since->visible_at < visible_at;
+  front.Reached(scan.heard, visible_at);
+  constexpr double kWeight = 0.125;
+  queue.messages_per_slice += kWeight * (messages - queue.messages_per_slice);
 }
 
 void ScanHints::Heard(std::int64_t queue_id, std::int64_t visible_at) {
@@ -61,20 +56,37 @@ void ScanHints::Heard(std::int64_t queue_id, std::int64_t visible_at) {
   const auto found = queues_.find(queue_id);
   if (found == queues_.end()) return;
   auto& queue = found->second;
-  while (!queue.news.empty() && queue.news.back().visible_at >= visible_at) queue.news.pop_back();
-  queue.news.push_back({++queue.heard, visible_at});
-  if (queue.news.size() > kMaxNews) queue.news.pop_front();
-  for (auto& front : queue.fronts) {
-    front.hint = std::min(front.hint, visible_at);
-    std::erase_if(front.taken, [&](std::int64_t taken) { return taken > visible_at; });
+  ++queue.heard;
+  for (auto& front : queue.fronts) front.Add({queue.heard, visible_at});
+}
+
+void ScanHints::Ended(std::int64_t queue_id, const Scan& scan, bool saw_all, SteadyTime begin,
+                      SteadyTime end) {
+  if (!saw_all && !scan.is_full) return;
+  const std::lock_guard lock(mutex_);
+  auto& queue = queues_[queue_id];
+  if (saw_all) {
+    for (auto& front : queue.fronts) front.Reached(scan.heard, kEnd);
+  }
+  if (scan.is_full) {
+    queue.next_full = std::max(queue.next_full, end + (end - begin) * kFullScanShare);
   }
 }
 
-void ScanHints::Ended(std::int64_t queue_id, const Scan& scan, SteadyTime begin, SteadyTime end) {
-  if (!scan.is_full) return;
-  const std::lock_guard lock(mutex_);
-  auto& next = queues_[queue_id].next_full;
-  next = std::max(next, end + (end - begin) * kFullScanShare);
+void ScanHints::Front::Add(const News& heard) {
+  while (!news.empty() && news.back().visible_at >= heard.visible_at) news.pop_back();
+  news.push_back(heard);
+  if (news.size() > kMaxNews) news.pop_front();
+}
+
+void ScanHints::Front::Reached(std::uint64_t heard, std::int64_t visible_at) {
+  while (!news.empty() && news.front().number <= heard && news.front().visible_at < visible_at) {
+    news.pop_front();
+  }
+}
+
+std::int64_t ScanHints::Front::FirstToLookAt() const {
+  return news.empty() ? hint : std::min(hint, news.front().visible_at);
 }
 
 }  // namespace pgqrs::queue

@@ -39,12 +39,13 @@ class ScanHints {
   void Took(std::int64_t queue_id, const Scan& scan, int priority, std::int64_t visible_at,
             int messages);
 
-  // A commit has made something visible from this time on: the scans that begin from now on are not
-  // to miss it.
+  // A commit has made something visible from this time on: a scan that begins from now on is to
+  // look from there.
   void Heard(std::int64_t queue_id, std::int64_t visible_at);
 
-  // A scan was answered after so long.
-  void Ended(std::int64_t queue_id, const Scan& scan, SteadyTime begin, SteadyTime end);
+  // A scan was answered after so long. It saw all that was visible, or stopped before.
+  void Ended(std::int64_t queue_id, const Scan& scan, bool saw_all, SteadyTime begin,
+             SteadyTime end);
 
  private:
   static constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
@@ -52,24 +53,28 @@ class ScanHints {
   // Until it is known how large the slices of a queue are.
   static constexpr std::int64_t kUnknownSize = 64;
 
+  struct News {
+    std::uint64_t number;  // How much of the queue was heard, this included.
+    std::int64_t visible_at;
+  };
   struct Front {
     std::deque<std::int64_t> taken;  // Visible times, the newest last.
     std::int64_t hint = kBeginning;
-  };
-  // What was heard, without what an earlier time that was heard later makes pointless: both rise.
-  struct News {
-    std::uint64_t number;
-    std::int64_t visible_at;
+    // What no scan that began later has reached yet, without what an earlier time that was heard
+    // later stands for too: both numbers rise.
+    std::deque<News> news;
+
+    void Add(const News& heard);
+    // A scan that began after so many news has looked at all before this time.
+    void Reached(std::uint64_t heard, std::int64_t visible_at);
+    std::int64_t FirstToLookAt() const;
   };
   struct Queue {
     std::array<Front, kPriorities> fronts;
     std::uint64_t heard = 0;
-    std::deque<News> news;
     double messages_per_slice = kUnknownSize;
     SteadyTime next_full{};
   };
-
-  static bool MayHaveMissed(const Queue& queue, const Scan& scan, std::int64_t visible_at);
 
   std::mutex mutex_;
   std::unordered_map<std::int64_t, Queue> queues_;

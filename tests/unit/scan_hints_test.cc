@@ -73,7 +73,7 @@ TEST_F(ScanHintsTest, FullScansTakeNoMoreThanTheirShareOfTheTime) {
   now_ += seconds(1);
   const auto scan = Begin();
   const auto end = now_ + milliseconds(100);
-  hints_.Ended(kQueue, scan, now_, end);
+  hints_.Ended(kQueue, scan, false, now_, end);
   now_ = end + milliseconds(4999);
   EXPECT_FALSE(Begin().is_full);
   now_ += milliseconds(1);
@@ -100,34 +100,54 @@ TEST_F(ScanHintsTest, WordOfAnotherQueueLeavesIt) {
   EXPECT_EQ(Hint(), 744);
 }
 
-TEST_F(ScanHintsTest, ItStaysWithWhatWasHeardForAsManySlicesAsEver) {
+TEST_F(ScanHintsTest, AScanThatWentPastWhatWasHeardHasFoundIt) {
   Take(0, 1000);
   hints_.Heard(kQueue, 500);
-  Take(1000, 1255);
-  EXPECT_EQ(Hint(), 500) << "that is 255 slices ago";
-  Take(1255, 1256);
-  EXPECT_EQ(Hint(), 1000);
+  Take(500, 501);
+  EXPECT_EQ(Hint(), 500) << "there may be more of the same time";
+  Take(501, 502);
+  EXPECT_EQ(Hint(), 746);
 }
 
-TEST_F(ScanHintsTest, AScanThatBeganBeforeTheWordDoesNotMoveItOn) {
+TEST_F(ScanHintsTest, AScanThatSawEverythingHasFoundWhatWasHeard) {
+  Take(0, 1000);
+  hints_.Heard(kQueue, 500);
+  const auto scan = Begin();
+  hints_.Ended(kQueue, scan, false, now_, now_);
+  EXPECT_EQ(Hint(), 500);
+  hints_.Ended(kQueue, scan, true, now_, now_);
+  EXPECT_EQ(Hint(), 744);
+}
+
+TEST_F(ScanHintsTest, APriorityThatNoScanReachedStaysWithWhatWasHeard) {
+  Take(0, 1000, 3);
+  Take(0, 1000, 7);
+  hints_.Heard(kQueue, 500);
+  Take(1000, 1001, 3);
+  EXPECT_EQ(Hint(3), 745);
+  EXPECT_EQ(Hint(7), 500);
+}
+
+TEST_F(ScanHintsTest, AScanThatBeganBeforeTheWordMayHaveMissedIt) {
   Take(0, 1000);
   const auto before = Begin();
   hints_.Heard(kQueue, 900);
-  EXPECT_EQ(Hint(), 744);
   Take(before, 1000, 2000);
-  EXPECT_EQ(Hint(), 744);
-  Take(2000, 2256);
-  EXPECT_EQ(Hint(), 2000);
+  hints_.Ended(kQueue, before, true, now_, now_);
+  EXPECT_EQ(Hint(), 900);
+  Take(2000, 2001);
+  EXPECT_EQ(Hint(), 1745);
 }
 
-TEST_F(ScanHintsTest, WhatASlowScanTookBeforeWhatWasHeardCounts) {
+TEST_F(ScanHintsTest, OfAllThatWasHeardTheEarliestCounts) {
   Take(0, 1000);
-  const auto before = Begin();
-  hints_.Heard(kQueue, 1500);
-  hints_.Heard(kQueue, 1400);
-  hints_.Heard(kQueue, 3000);
-  Take(before, 1000, 2000);
-  EXPECT_EQ(Hint(), 1400 - 255);
+  hints_.Heard(kQueue, 600);
+  hints_.Heard(kQueue, 500);
+  const auto scan = Begin();
+  hints_.Heard(kQueue, 650);
+  EXPECT_EQ(Hint(), 500);
+  Take(scan, 1000, 1001);
+  EXPECT_EQ(Hint(), 650);
 }
 
 TEST_F(ScanHintsTest, AQueueWithNewsAllTheTimeMovesOn) {
