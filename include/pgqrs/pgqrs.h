@@ -17,6 +17,7 @@
 #include <pgqrs/future.h>        // IWYU pragma: export
 #include <pgqrs/json.h>          // IWYU pragma: export
 #include <pgqrs/message.h>       // IWYU pragma: export
+#include <pgqrs/postgres.h>      // IWYU pragma: export
 #include <pgqrs/queue.h>         // IWYU pragma: export
 #include <pgqrs/queue_worker.h>  // IWYU pragma: export
 #include <pgqrs/records.h>       // IWYU pragma: export

@@ -7,6 +7,7 @@
 #include "api/arguments.h"
 #include "api/consumer_core.h"
 #include "api/dequeue_calls.h"
+#include "api/enqueue_calls.h"
 #include "api/moved_from.h"
 #include "api/registration.h"
 #include "api/store_core.h"
@@ -19,66 +20,10 @@ namespace pgqrs {
 
 using internal::DequeueMany;
 using internal::DequeueOne;
-using queue::EnqueueRequest;
+using internal::EnqueueMany;
+using internal::EnqueueOne;
 
 namespace {
-
-void CheckBatchSize(std::size_t n) {
-  internal::CheckCount("batch size", static_cast<std::int64_t>(n), 0, Queue::kMaxBatchSize);
-}
-
-// Puts checked arguments into a request.
-void FillEnqueue(EnqueueRequest& request, const internal::QueueCore& queue,
-                 std::span<const Json> payloads, const EnqueueOptions& options) {
-  auto& store = queue.store();
-  internal::CheckEnqueueOptions(options);
-  for (const auto& payload : payloads) request.bytes += payload.text().size() + sizeof(Json);
-  store.rate_limit().Take(payloads.size());
-  request.queue = queue.ref();
-  request.producer = store.own_worker();
-  request.priority = options.priority;
-  request.delay = options.delay;
-  request.visible_at = options.visible_at;
-  request.payloads.assign(payloads.begin(), payloads.end());
-}
-
-// Names the position in the error.
-void CheckPayloads(const internal::StoreCore& store, std::span<const Json> payloads) {
-  std::size_t i = 0;
-  const auto placed = [&](const Error& error) {
-    return "payload " + std::to_string(i) + " of the batch: " + error.what();
-  };
-  try {
-    for (; i < payloads.size(); ++i) store.CheckPayload(payloads[i]);
-  } catch (const ValidationError& error) {
-    throw ValidationError(placed(error));
-  } catch (const SerializationError& error) {
-    throw SerializationError(placed(error));
-  }
-}
-
-internal::CallPtr<std::int64_t, EnqueueRequest> EnqueueOne(const internal::QueueCore& queue,
-                                                           const Json& payload,
-                                                           const EnqueueOptions& options) {
-  auto& store = queue.store();
-  auto call = store.MakeCall<std::int64_t, EnqueueRequest>(
-      [](EnqueueRequest& request) { return request.ids.front(); });
-  store.CheckPayload(payload);
-  FillEnqueue(*call, queue, std::span(&payload, 1), options);
-  return call;
-}
-
-internal::CallPtr<std::vector<std::int64_t>, EnqueueRequest> EnqueueMany(
-    const internal::QueueCore& queue, std::span<const Json> payloads,
-    const EnqueueOptions& options) {
-  auto& store = queue.store();
-  auto call = store.MakeCall<std::vector<std::int64_t>, EnqueueRequest>(
-      [](EnqueueRequest& request) { return std::move(request.ids); });
-  CheckBatchSize(payloads.size());
-  CheckPayloads(store, payloads);
-  FillEnqueue(*call, queue, payloads, options);
-  return call;
-}
 
 // Reads from the queue; fails where it was deleted.
 template <typename F>

@@ -199,8 +199,9 @@ class QueueCore {
   std::shared_ptr<const queue::QueueRef> ref_;
 };
 
-// Makes the public Queue.
+// Makes and reads the public Queue.
 struct QueueAccess {
+  static const std::shared_ptr<QueueCore>& Core(const Queue& queue) { return queue.core(); }
   static Queue Make(std::shared_ptr<QueueCore> core) { return Queue(std::move(core)); }
 };
 

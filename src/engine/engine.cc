@@ -99,6 +99,7 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
   queue::Session session;
   session.max_read_ct = config.max_read_ct;
   session.clock = config.clock;
+  shared_ = session.shared;
   for (std::size_t i = 0; i < LaneCount(config, *database_); ++i) {
     lanes_.push_back(std::make_unique<Lane>(*database_, std::move(writer), session));
   }
@@ -201,7 +202,7 @@ void Engine::WakeForOthers(Lane& lane) {
       if (connection == nullptr) {
         WakeQueue(queue_id);
       } else if (const auto visible_at = queue::NextVisible(*connection, queue_id)) {
-        WakeQueueAt(queue_id, *visible_at);
+        HasMessageFrom(queue_id, *visible_at);
       }
     }
   } catch (...) {
@@ -323,7 +324,7 @@ void Engine::AfterCommit(queue::Group& group) {
   try {
     group.Committed();
     for (const auto& entry : group.became_visible()) {
-      WakeQueueAt(entry.queue_id, entry.visible_at);
+      HasMessageFrom(entry.queue_id, entry.visible_at);
       database_->Announce({.queue_id = entry.queue_id, .visible_at = entry.visible_at});
     }
   } catch (...) {
@@ -469,6 +470,12 @@ void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
   pending = timer_.At(time, [this, queue_id] { WakeQueue(queue_id); });
 }
 
+// A commit has made a message visible from this time on.
+void Engine::HasMessageFrom(std::int64_t queue_id, std::int64_t visible_at) {
+  shared_->hints.Heard(queue_id, visible_at);
+  WakeQueueAt(queue_id, visible_at);
+}
+
 void Engine::WakeAll() {
   auto woken = waiters_.TakeAll();
   if (!woken.empty()) SubmitNow(std::move(woken));
@@ -497,7 +504,7 @@ void Engine::StartListening() {
   try {
     listener_ = database_->Listen([this](const driver::Announcement& heard) {
       if (heard.queue_id == 0) return intake_.Poke();
-      WakeQueueAt(heard.queue_id, heard.visible_at);
+      HasMessageFrom(heard.queue_id, heard.visible_at);
     });
   } catch (...) {
     LogError(LogLevel::kWarning, "the changes of other processes cannot be watched for now",

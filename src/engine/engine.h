@@ -108,6 +108,7 @@ class Engine {
   void WakeQueue(std::int64_t queue_id);
   std::optional<TimePoint> TryNow();
   void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
+  void HasMessageFrom(std::int64_t queue_id, std::int64_t visible_at);
   void WakeAll();
   void KeepPolling();
   void UpdateListener();
@@ -124,6 +125,7 @@ class Engine {
   Waiters waiters_;
   Timer timer_;
   Readers readers_;
+  std::shared_ptr<queue::SharedState> shared_;  // The lanes'.
 
   std::mutex wake_mutex_;
   std::map<std::int64_t, Timer::Id> wake_timers_;  // The next visible time, by queue.

@@ -7,7 +7,7 @@
 namespace pgqrs::queue {
 namespace {
 
-constexpr std::int64_t kBeginning = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 
 // Counting back in slices, not in time, bounds the dead entries that a scan walks over.
 constexpr std::size_t kSlicesBack = 256;
@@ -16,6 +16,10 @@ constexpr std::size_t kSlicesBack = 256;
 // a snapshot is held.
 constexpr auto kFullScanEvery = std::chrono::seconds(1);
 constexpr int kFullScanShare = 50;  // One part in so many.
+
+// What was heard before these is forgotten: a scan that takes so long must not keep its queue's
+// hint where it is.
+constexpr std::size_t kMaxNews = 64;
 
 }  // namespace
 
@@ -28,28 +32,61 @@ ScanHints::Scan ScanHints::Begin(std::int64_t queue_id, SteadyTime now) {
   scan.is_full = now >= queue.next_full;
   if (scan.is_full) queue.next_full = now + kFullScanEvery;  // Ended may put it off further.
   for (std::size_t i = 0; i < scan.first_visible.size(); ++i) {
-    const auto& taken = queue.fronts[i].taken;
-    const bool is_known = taken.size() >= kSlicesBack;
-    scan.first_visible[i] = is_known && !scan.is_full ? taken.front() : kBeginning;
+    scan.first_visible[i] = scan.is_full ? kBeginning : queue.fronts[i].FirstToLookAt();
   }
+  scan.heard = queue.heard;
   return scan;
 }
 
-void ScanHints::Took(std::int64_t queue_id, int priority, std::int64_t visible_at, int messages) {
+void ScanHints::Took(std::int64_t queue_id, const Scan& scan, int priority, std::int64_t visible_at,
+                     int messages) {
   const std::lock_guard lock(mutex_);
   auto& queue = queues_[queue_id];
-  auto& taken = queue.fronts[static_cast<std::size_t>(priority)].taken;
-  taken.push_back(visible_at);
-  if (taken.size() > kSlicesBack) taken.pop_front();
+  auto& front = queue.fronts[static_cast<std::size_t>(priority)];
+  front.taken.push_back(visible_at);
+  if (front.taken.size() > kSlicesBack) front.taken.pop_front();
+  if (front.taken.size() == kSlicesBack) front.hint = front.taken.front();
+  front.Reached(scan.heard, visible_at);
   constexpr double kWeight = 0.125;
   queue.messages_per_slice += kWeight * (messages - queue.messages_per_slice);
 }
 
-void ScanHints::Ended(std::int64_t queue_id, const Scan& scan, SteadyTime begin, SteadyTime end) {
-  if (!scan.is_full) return;
+void ScanHints::Heard(std::int64_t queue_id, std::int64_t visible_at) {
   const std::lock_guard lock(mutex_);
-  auto& next = queues_[queue_id].next_full;
-  next = std::max(next, end + (end - begin) * kFullScanShare);
+  const auto found = queues_.find(queue_id);
+  if (found == queues_.end()) return;
+  auto& queue = found->second;
+  ++queue.heard;
+  for (auto& front : queue.fronts) front.Add({queue.heard, visible_at});
+}
+
+void ScanHints::Ended(std::int64_t queue_id, const Scan& scan, bool saw_all, SteadyTime begin,
+                      SteadyTime end) {
+  if (!saw_all && !scan.is_full) return;
+  const std::lock_guard lock(mutex_);
+  auto& queue = queues_[queue_id];
+  if (saw_all) {
+    for (auto& front : queue.fronts) front.Reached(scan.heard, kEnd);
+  }
+  if (scan.is_full) {
+    queue.next_full = std::max(queue.next_full, end + (end - begin) * kFullScanShare);
+  }
+}
+
+void ScanHints::Front::Add(const News& heard) {
+  while (!news.empty() && news.back().visible_at >= heard.visible_at) news.pop_back();
+  news.push_back(heard);
+  if (news.size() > kMaxNews) news.pop_front();
+}
+
+void ScanHints::Front::Reached(std::uint64_t heard, std::int64_t visible_at) {
+  while (!news.empty() && news.front().number <= heard && news.front().visible_at < visible_at) {
+    news.pop_front();
+  }
+}
+
+std::int64_t ScanHints::Front::FirstToLookAt() const {
+  return news.empty() ? hint : std::min(hint, news.front().visible_at);
 }
 
 }  // namespace pgqrs::queue

@@ -253,7 +253,7 @@ void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
   AppendMessages(batch_id, part, common, elements_, deal.taken);
   auto& shared = *group_.session_.shared;
   shared.queues_of_batches.Note(batch_id, deal.queue_id);
-  shared.hints.Took(deal.queue_id, common.priority, common.visible_at, Count(part));
+  shared.hints.Took(deal.queue_id, deal.scan, common.priority, common.visible_at, Count(part));
 }
 
 void SetSteps::Conclude() {
@@ -285,10 +285,11 @@ void SetSteps::ConcludeEnqueues() {
 
 void SetSteps::Conclude(Deal& deal) {
   const auto end = std::chrono::steady_clock::now();
-  group_.session_.shared->hints.Ended(deal.queue_id, deal.scan, deal.begin, end);
   std::sort(deal.taken.begin(), deal.taken.end(), ComesBefore);
   const auto n = static_cast<std::int64_t>(deal.taken.size());
   const bool is_short = n < deal.wanted;
+  const bool saw_all = is_short && deal.is_answered && deal.seen_slices < deal.limit;
+  group_.session_.shared->hints.Ended(deal.queue_id, deal.scan, saw_all, deal.begin, end);
   // Another lane may have held what this one missed: it is run again when it has its turn.
   const bool had_turn = std::all_of(deal.requests.begin(), deal.requests.end(),
                                     [](const auto* request) { return request->has_turn; });

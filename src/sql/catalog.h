@@ -79,6 +79,7 @@ namespace pgqrs::sql {
   V(DeleteWorkersOfQueue,    "i",            "")                    \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatches,          "IIIIIZIIJz",   "iiz")                 \
+  V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
   V(FindAcked,               "IIIII",        "iiiii")               \
   V(FindStored,              "II",           "iiz")                 \

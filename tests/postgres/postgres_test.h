@@ -22,6 +22,7 @@ class PostgresTest : public ::testing::Test {
   ~PostgresTest() override {
     for (const auto& role : roles_) {
       auto shell = Shell();
+      if (shell.Query("SELECT FROM pg_roles WHERE rolname = '" + role + "'").empty()) continue;
       shell.Execute("DROP OWNED BY " + role);
       shell.Execute("DROP ROLE " + role);
     }
@@ -33,11 +34,22 @@ class PostgresTest : public ::testing::Test {
   // The database as another program sees it.
   PostgresShell Shell() { return PostgresShell(dsn_); }
 
+  // A name that no role has. One that the test makes of this name is dropped after it.
+  std::string NewRoleName() {
+    roles_.push_back(SharedPostgres().NewSchema());  // A name that nobody else has.
+    return roles_.back();
+  }
+
   // Makes a role that may do nothing in this database but what everybody may.
   std::string NewRole() {
-    roles_.push_back(SharedPostgres().NewSchema());  // A name that nobody else has.
-    Shell().Execute("CREATE ROLE " + roles_.back());
-    return roles_.back();
+    auto role = NewRoleName();
+    Shell().Execute("CREATE ROLE " + role);
+    return role;
+  }
+
+  // The DSN with which all is done as this role.
+  std::string DsnAs(const std::string& role) const {
+    return DsnWith("options=-c%20role%3D" + role);
   }
 
   // The DSN with a parameter more. Spaces and such are to be percent-encoded.

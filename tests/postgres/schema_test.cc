@@ -264,7 +264,7 @@ TEST_F(PostgresSchema, WhatIsMissingOfOursIsNamed) {
 
 TEST_F(PostgresSchema, ARoleThatMayNotCreateIsToldAndNothingIsLeft) {
   const auto before = Fingerprint();
-  config().dsn = DsnWith("options=-c%20role%3D" + NewRole());
+  config().dsn = DsnAs(NewRole());
   const auto refusal = [&] { return MessageOf<PgqrsConnectionError>([&] { Open(); }); };
   EXPECT_THAT(refusal(), AllOf(HasSubstr("cannot open the database"),
                                HasSubstr("permission denied"), HasSubstr("public")));
@@ -278,7 +278,7 @@ TEST_F(PostgresSchema, ARoleThatMayUseTheTablesNeedsNoMore) {
   const auto role = NewRole();
   Shell().Execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role +
                   "; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO " + role);
-  config().dsn = DsnWith("options=-c%20role%3D" + role);
+  config().dsn = DsnAs(role);
   auto store = Open();
   store.Queue("jobs").Enqueue("x");
   auto message = store.Queue("jobs").Dequeue();

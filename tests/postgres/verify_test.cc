@@ -122,7 +122,7 @@ TEST_F(PostgresVerify, ARoleThatMayNotMakeASchemaIsTold) {
   const auto role = NewRole();
   Shell().Execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role +
                   "; GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO " + role);
-  config().dsn = DsnWith("options=-c%20role%3D" + role);
+  config().dsn = DsnAs(role);
   auto limited = Open();
   const auto findings = MessageOf<SchemaError>([&] { limited.Admin().Verify(); });
   EXPECT_THAT(findings, AllOf(HasSubstr("definitions of the tables were not compared"),

@@ -1,13 +1,25 @@
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "postgres/postgres_test.h"
+#include "support/messages.h"
 
 namespace pgqrs::testing {
 namespace {
 
-using PostgresMessagesView = PostgresTest;
+class PostgresMessagesView : public PostgresTest {
+ protected:
+  // What the server says to an insertion with these columns and values.
+  std::string Refusal(const std::string& columns, const std::string& values) {
+    return MessageOf<std::runtime_error>([&] { Insert(columns, values); });
+  }
+
+  void Insert(const std::string& columns, const std::string& values) {
+    Shell().Execute("INSERT INTO pgqrs_messages (" + columns + ") VALUES (" + values + ")");
+  }
+};
 
 TEST_F(PostgresMessagesView, EachMessageIsShownWithItsState) {
   auto store = Open();
@@ -89,6 +101,77 @@ TEST_F(PostgresMessagesView, ItShowsTheNumbersOfTheMetrics) {
   EXPECT_EQ(count("leased"), metrics.leased);
   EXPECT_EQ(count("archived"), metrics.archived);
   EXPECT_EQ(shell.QueryInt("SELECT count(*) FROM pgqrs_messages"), 140);
+}
+
+TEST_F(PostgresMessagesView, AnInsertionEnqueues) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto id = Shell().QueryInt(
+      R"(INSERT INTO pgqrs_messages (queue_name, payload) VALUES ('jobs', '{"to": "ada"}')
+      RETURNING id)");
+  auto message = queue.Dequeue();
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->id(), id);
+  EXPECT_EQ(message->payload().text(), R"({"to": "ada"})");
+  EXPECT_EQ(message->priority(), 5);
+  EXPECT_EQ(message->read_count(), 1);
+  EXPECT_EQ(message->producer_worker_id(), 0);
+  EXPECT_TRUE(message->Ack());
+  store.Admin().Verify();
+}
+
+TEST_F(PostgresMessagesView, PriorityAndVisibleTimeMayBeGiven) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  Insert("queue_name, payload, priority", "'jobs', '1', 9");
+  Insert("queue_name, payload, priority", "'jobs', '2', 0");
+  Insert("queue_name, payload, visible_at", "'jobs', '3', '2100-01-01'");
+  Insert("queue_name, payload, visible_at", "'jobs', '4', '1970-01-01'");
+  EXPECT_THAT(TextsOf(queue.DequeueBatch(10)), ElementsAre("2", "4", "1"));
+  EXPECT_EQ(queue.Metrics().delayed, 1);
+}
+
+TEST_F(PostgresMessagesView, ManyRowsOfAQueryAreEnqueuedInTheirOrder) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  Shell().Execute(
+      "INSERT INTO pgqrs_messages (queue_name, payload) "
+      "SELECT 'jobs', to_jsonb(i) FROM generate_series(1, 5) AS i");
+  EXPECT_THAT(TextsOf(queue.DequeueBatch(10)), ElementsAre("1", "2", "3", "4", "5"));
+}
+
+TEST_F(PostgresMessagesView, AnInsertionWakesAWaitingConsumer) {
+  config().fallback_poll_interval = hours(1);
+  auto store = Open();
+  auto waiting = store.Queue("jobs").DequeueWaitAsync(minutes(1));
+  AwaitWaitingConsumers(store, 1);
+  Insert("queue_name, payload", "'jobs', '[1]'");
+  const auto message = waiting.Get();
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->payload().text(), "[1]");
+}
+
+TEST_F(PostgresMessagesView, BadInputIsRefusedWithWordsAndNothingIsStored) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  EXPECT_THAT(Refusal("queue_name, payload", "'none', '1'"), HasSubstr("there is no queue"));
+  EXPECT_THAT(Refusal("payload", "'1'"), HasSubstr("queue: is NULL"));
+  EXPECT_THAT(Refusal("queue_name", "'jobs'"), HasSubstr("payload: is NULL"));
+  EXPECT_THAT(Refusal("queue_name, payload", "'jobs', 'no json'"), HasSubstr("type json"));
+  EXPECT_THAT(Refusal("queue_name, payload, priority", "'jobs', '1', 10"), HasSubstr("priority"));
+  EXPECT_THAT(Refusal("queue_name, payload, visible_at", "'jobs', '1', 'infinity'"),
+              HasSubstr("visible_at"));
+  EXPECT_FALSE(queue.Dequeue());
+  EXPECT_EQ(Shell().QueryInt("SELECT count(*) FROM pgqrs_batches"), 0);
+}
+
+TEST_F(PostgresMessagesView, RowsCannotBeChangedThroughIt) {
+  auto store = Open();
+  store.Queue("jobs").Enqueue("x");
+  auto shell = Shell();
+  EXPECT_THROW(shell.Execute("DELETE FROM pgqrs_messages"), std::runtime_error);
+  EXPECT_THROW(shell.Execute("UPDATE pgqrs_messages SET priority = 0"), std::runtime_error);
+  EXPECT_TRUE(store.Queue("jobs").Dequeue());
 }
 
 TEST_F(PostgresMessagesView, NothingOfARemovedMessageCanBeReadFromTheTables) {

@@ -11,6 +11,8 @@
 #include <memory>
 #include <string_view>
 
+#include "driver/postgres/announcement_text.h"
+
 namespace pgqrs::driver {
 namespace {
 
@@ -138,7 +140,8 @@ std::string WithSchema(std::string_view text, const PostgresOptions& options) {
   const std::pair<std::string_view, std::string> replacements[] = {
       {"{schema}", options.quoted_schema},
       {"{schema_text}", Quoted(options.schema, '\'')},
-      {"{schema_in_text}", quoted_text.substr(1, quoted_text.size() - 2)}};
+      {"{schema_in_text}", quoted_text.substr(1, quoted_text.size() - 2)},
+      {"{channel}", ChannelOf(options.schema)}};
   std::string replaced;
   // What was put in is not looked at again: it may hold anything.
   while (!text.empty()) {

@@ -27,7 +27,8 @@ bool IsPostgresDsn(std::string_view dsn);
 PostgresOptions ParsePostgresDsn(const Config& config);
 
 // The text with these replaced: {schema} by the quoted name, {schema_text} by the name as a string,
-// {schema_in_text} by the quoted name for the inside of a string.
+// {schema_in_text} by the quoted name for the inside of a string, {channel} by the channel of its
+// announcements.
 std::string WithSchema(std::string_view text, const PostgresOptions& options);
 
 }  // namespace pgqrs::driver

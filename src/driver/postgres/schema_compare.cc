@@ -22,7 +22,8 @@ PostgresOptions Scratch(PostgresOptions options) {
 
 // The definitions with the schema's name as it stands in the migrations, in each of its forms.
 void TakeOutName(SchemaObjects& objects, const PostgresOptions& options) {
-  for (const std::string placeholder : {"{schema_in_text}", "{schema}", "{schema_text}"}) {
+  for (const std::string placeholder :
+       {"{schema_in_text}", "{schema}", "{schema_text}", "{channel}"}) {
     const auto name = WithSchema(placeholder, options);
     for (auto& [key, object] : objects) {
       auto& text = object.definition;

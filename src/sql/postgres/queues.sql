@@ -15,17 +15,21 @@ WHERE deleted_at IS NULL ORDER BY queue_name COLLATE "C";
 
 -- name: CloseQueue
 -- From here on nobody finds the queue; its rows are removed step by step.
-UPDATE {schema}.pgqrs_queues
-SET queue_name = NULL, deleted_at = $2, deleted_by = pg_current_xact_id()
-WHERE id = $1;
+UPDATE {schema}.pgqrs_queues SET queue_name = NULL, deleted_at = $2 WHERE id = $1;
 
 -- name: ListClosedQueues
 SELECT id FROM {schema}.pgqrs_queues WHERE deleted_at IS NOT NULL;
 
 -- name: RemoveQueue
--- Not while a transaction that found the queue open may still put something into it.
+-- Not while a transaction that found the queue open may still put something into it. Such a one may
+-- be younger than the one that closed the queue, but not than any that comes after that.
+WITH waiting AS (
+  UPDATE {schema}.pgqrs_queues SET closed_before = pg_current_xact_id()
+  WHERE id = $1 AND closed_before IS NULL
+)
 DELETE FROM {schema}.pgqrs_queues
-WHERE id = $1 AND deleted_by < pg_snapshot_xmin(pg_current_snapshot());
+WHERE id = $1 AND closed_before < pg_snapshot_xmin(pg_current_snapshot())
+  AND NOT EXISTS (SELECT 1 FROM {schema}.pgqrs_slices WHERE queue_id = $1);
 
 -- name: ReserveBatchIds
 -- Numbers that nobody else gets: from the first on, and how many. There are fewer than $1 where

@@ -34,6 +34,15 @@ SELECT w.queue_id, w.id * 64 + w.n - 1, w.mask,
 FROM stored AS s JOIN wanted AS w ON w.id = s.id CROSS JOIN clock AS c
 RETURNING queue_id, id >> 6, visible_at;
 
+-- name: EnqueueForCaller
+-- Enqueues in the transaction of a caller, whose session may have any settings. A delay ($3) and a
+-- time ($4) are in microseconds. The ids come in the order of the payloads.
+SELECT pg_catalog.unnest({schema}.pgqrs_enqueue_batch($1::text, $2::jsonb[],
+  $3::bigint * interval '1 microsecond',
+  timestamptz '1970-01-01 00:00:00+00' + $4::bigint / 1000000 * interval '1 second'
+    + $4::bigint % 1000000 * interval '1 microsecond',
+  $5::bigint::integer));
+
 -- name: TakeMessages
 SELECT * FROM {schema}.pgqrs_take($1, $2, $3, $4, $5, $6, $7, $8, $9);
 

@@ -9,7 +9,7 @@ CREATE TABLE {schema}.pgqrs_queues (
   queue_name text UNIQUE,            -- NULL once the queue is being deleted.
   created_at timestamptz NOT NULL,
   deleted_at timestamptz,
-  deleted_by xid8                    -- The transaction that closed it.
+  closed_before xid8                 -- A transaction that began after it was closed.
 );
 
 -- Status: 0 Ready, 1 Polling, 2 Suspended, 3 Interrupted, 4 Stopped.
@@ -130,3 +130,154 @@ FROM {schema}.pgqrs_archive AS a
   JOIN {schema}.pgqrs_queues AS q ON q.id = b.queue_id
   JOIN LATERAL jsonb_array_elements(b.payloads) WITH ORDINALITY AS e
     ON (a.mask >> (e.ordinality - 1)::integer) & 1 = 1;
+
+-- Stores one batch with its slice. Not for callers.
+CREATE FUNCTION {schema}.pgqrs_store_batch(
+  queue_id bigint, batch_id bigint, payloads jsonb[], enqueued_at timestamptz,
+  visible_at timestamptz, priority integer
+) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  n CONSTANT integer := cardinality(payloads);
+BEGIN
+  INSERT INTO {schema}.pgqrs_batches (queue_id, id, n, enqueued_at, payloads)
+  VALUES (queue_id, batch_id, n, enqueued_at, to_jsonb(payloads));
+  INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)
+  VALUES (queue_id, batch_id * 64 + n - 1, CASE n WHEN 64 THEN -1 ELSE ~(-1::bigint << n) END,
+    visible_at, priority, n);
+END
+$$;
+
+-- SELECT pgqrs_enqueue_batch('jobs', ARRAY['{"to": "ada"}', '{"to": "bob"}']::jsonb[]) enqueues
+-- within the transaction of the caller, and gives the ids in the order of the payloads. `delay` or
+-- `visible_at` holds the messages back; `priority` is from 0 (first) to 9. What is NULL is as if it
+-- were not given. It runs with the rights of its owner, so that a role may enqueue that has no
+-- others.
+CREATE FUNCTION {schema}.pgqrs_enqueue_batch(
+  queue text, payloads jsonb[], delay interval DEFAULT NULL, visible_at timestamptz DEFAULT NULL,
+  priority integer DEFAULT 5
+) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  max_batch_bytes CONSTANT integer := 65536;
+  max_payload_bytes CONSTANT integer := 268435456;
+  max_payloads CONSTANT integer := 100000;
+  enqueued_at CONSTANT timestamptz := clock_timestamp();
+  first_visible timestamptz;
+  of_queue bigint;
+  payload jsonb;
+  bytes integer;
+  batch_id bigint;
+  batch jsonb[] := '{}';
+  batch_bytes integer := 0;
+  ids bigint[] := '{}';
+BEGIN
+  IF queue IS NULL THEN
+    RAISE null_value_not_allowed USING MESSAGE = 'queue: is NULL';
+  ELSIF payloads IS NULL THEN
+    RAISE null_value_not_allowed USING MESSAGE = 'payloads: is NULL';
+  ELSIF cardinality(payloads) > max_payloads THEN
+    RAISE invalid_parameter_value USING MESSAGE =
+      format('payloads: must be at most %s, and are %s', max_payloads, cardinality(payloads));
+  ELSIF delay IS NOT NULL AND visible_at IS NOT NULL THEN
+    RAISE invalid_parameter_value
+      USING MESSAGE = 'delay, visible_at: only one of the two may be given';
+  ELSIF delay < interval '0' OR delay > interval '3660 days' THEN
+    RAISE invalid_parameter_value
+      USING MESSAGE = format('delay: must be from 0 to 3660 days, and is %s', delay);
+  ELSIF visible_at >= timestamptz '10000-01-01 00:00:00+00' THEN
+    RAISE invalid_parameter_value USING MESSAGE = 'visible_at: is after the year 9999';
+  ELSIF priority NOT BETWEEN 0 AND 9 THEN
+    RAISE invalid_parameter_value
+      USING MESSAGE = format('priority: must be from 0 to 9, and is %s', priority);
+  END IF;
+
+  -- A queue that is deleted goes when all transactions have ended that may have found it open. This
+  -- one has to be known as such before it looks; and where it does not see what others have done
+  -- since its beginning, it has to hold the queue.
+  PERFORM pg_current_xact_id();
+  IF current_setting('transaction_isolation') IN ('repeatable read', 'serializable') THEN
+    SELECT q.id INTO of_queue FROM {schema}.pgqrs_queues AS q
+    WHERE q.queue_name = queue FOR KEY SHARE;
+  ELSE
+    SELECT q.id INTO of_queue FROM {schema}.pgqrs_queues AS q WHERE q.queue_name = queue;
+  END IF;
+  IF of_queue IS NULL THEN
+    RAISE undefined_object USING MESSAGE = format('queue: there is no queue "%s"', queue);
+  END IF;
+
+  first_visible := greatest(enqueued_at, coalesce(visible_at, enqueued_at + delay));
+  FOREACH payload IN ARRAY payloads LOOP
+    IF payload IS NULL THEN
+      RAISE null_value_not_allowed USING
+        MESSAGE = format('payload %s of the batch: is NULL', cardinality(ids)),
+        HINT = 'The null of JSON is ''null''::jsonb.';
+    END IF;
+    bytes := octet_length(payload::text);
+    IF bytes > max_payload_bytes THEN
+      RAISE invalid_parameter_value USING MESSAGE =
+        format('payload %s of the batch: has %s bytes; at most %s are allowed',
+          cardinality(ids), bytes, max_payload_bytes);
+    END IF;
+    IF cardinality(batch) = 64 OR batch_bytes + bytes > max_batch_bytes THEN
+      PERFORM {schema}.pgqrs_store_batch(
+        of_queue, batch_id, batch, enqueued_at, first_visible, coalesce(priority, 5))
+      WHERE cardinality(batch) > 0;
+      batch := '{}';
+    END IF;
+    IF cardinality(batch) = 0 THEN
+      batch_id := nextval('{schema_in_text}.pgqrs_batch_ids');
+      batch_bytes := 2;
+    END IF;
+    ids := array_append(ids, batch_id * 64 + cardinality(batch));
+    batch := array_append(batch, payload);
+    batch_bytes := batch_bytes + bytes + 2;
+  END LOOP;
+  IF cardinality(batch) = 0 THEN
+    RETURN ids;
+  END IF;
+  PERFORM {schema}.pgqrs_store_batch(
+    of_queue, batch_id, batch, enqueued_at, first_visible, coalesce(priority, 5));
+
+  -- What stores tell each other too: who says it, and which queue has something from when on.
+  PERFORM pg_notify('{channel}',
+    format('sql %s:%s', of_queue, (extract(epoch FROM first_visible) * 1000000)::bigint));
+  RETURN ids;
+END
+$$;
+
+-- SELECT pgqrs_enqueue('jobs', '{"to": "ada"}', delay => '1 hour') is the same for one message, and
+-- gives its id.
+CREATE FUNCTION {schema}.pgqrs_enqueue(
+  queue text, payload jsonb, delay interval DEFAULT NULL, visible_at timestamptz DEFAULT NULL,
+  priority integer DEFAULT 5
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF payload IS NULL THEN
+    RAISE null_value_not_allowed USING
+      MESSAGE = 'payload: is NULL', HINT = 'The null of JSON is ''null''::jsonb.';
+  END IF;
+  RETURN ({schema}.pgqrs_enqueue_batch(queue, ARRAY[payload], delay, visible_at, priority))[1];
+END
+$$;
+
+-- Whom the owner lets enqueue is named by GRANT.
+REVOKE ALL ON FUNCTION
+  {schema}.pgqrs_enqueue(text, jsonb, interval, timestamptz, integer),
+  {schema}.pgqrs_enqueue_batch(text, jsonb[], interval, timestamptz, integer)
+FROM PUBLIC;
+
+-- INSERT INTO pgqrs_messages (queue_name, payload) VALUES ('jobs', '{"to": "ada"}') enqueues;
+-- priority and visible_at may be given too. RETURNING id gives the id.
+CREATE FUNCTION {schema}.pgqrs_messages_enqueue() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.id := {schema}.pgqrs_enqueue(
+    NEW.queue_name, NEW.payload, visible_at => NEW.visible_at, priority => NEW.priority);
+  RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER pgqrs_messages_enqueue INSTEAD OF INSERT ON {schema}.pgqrs_messages
+FOR EACH ROW EXECUTE FUNCTION {schema}.pgqrs_messages_enqueue();
