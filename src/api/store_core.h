@@ -43,6 +43,7 @@ class Call final : public RequestT {
     if (!this->error) {
       try {
         if constexpr (std::is_void_v<T>) {
+          convert_(static_cast<RequestT&>(*this));
           state_->Set();
         } else {
           state_->Set(convert_(static_cast<RequestT&>(*this)));
