@@ -38,15 +38,29 @@ void Readers::Run() {
 // In a transaction, so that all statements of the task see the same moment.
 void Readers::RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection) {
   try {
-    if (!connection) connection = database_.OpenReader();
-    connection->Begin();
+    Begin(connection);
   } catch (...) {
+    connection.reset();
     task(nullptr, std::current_exception());
     return;
   }
   task(connection.get(), nullptr);
   connection->Rollback();
   if (connection->is_lost()) connection.reset();
+}
+
+// Where the connection was lost since its last use, on a new one.
+void Readers::Begin(std::unique_ptr<driver::Connection>& connection) {
+  if (connection) {
+    try {
+      connection->Begin();
+      return;
+    } catch (const driver::Failure&) {
+      if (!connection->is_lost()) throw;
+    }
+  }
+  connection = database_.OpenReader();
+  connection->Begin();
 }
 
 void Readers::Close() {

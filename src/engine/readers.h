@@ -34,6 +34,7 @@ class Readers {
 
  private:
   void Run();
+  void Begin(std::unique_ptr<driver::Connection>& connection);
   void RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection);
 
   driver::Database& database_;

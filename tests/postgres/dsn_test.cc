@@ -203,6 +203,15 @@ TEST_F(PostgresDsnOfAServer, KeywordsOpenTheSameDatabase) {
   EXPECT_TRUE(store.Queue("jobs").Dequeue());
 }
 
+TEST_F(PostgresDsnOfAServer, ADatabaseOfAnotherEncodingIsRefused) {
+  const auto name = NewRole();  // Nobody else has it.
+  Shell().Execute("CREATE DATABASE " + name +
+                  " ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+  config().dsn = DsnWith("dbname=" + name);
+  EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { Open(); }), HasSubstr("LATIN1"));
+  Shell().Execute("DROP DATABASE " + name);
+}
+
 TEST_F(PostgresDsnOfAServer, AnUnknownDatabaseIsNamed) {
   EXPECT_THAT(Failure(With("dbname=no_such_database")),
               AllOf(HasSubstr("no_such_database"), HasSubstr("does not exist")));

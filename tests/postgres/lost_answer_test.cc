@@ -116,5 +116,26 @@ TEST_P(LostAnswer, AReleaseSaysThatNobodyKnows) {
               ::testing::HasSubstr("the outcome is unknown"));
 }
 
+class LostWhileIdle : public PostgresTest {};
+
+// Not even a release is of unknown outcome.
+TEST_F(LostWhileIdle, ConnectionsAreOpenedAgain) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("x");
+  auto message = queue.Dequeue().value();
+  EXPECT_EQ(queue.Metrics().leased, 1);
+
+  for (int i = 0; i < 3; ++i) {
+    Shell().Execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    EXPECT_EQ(queue.Metrics().leased, 1);
+    EXPECT_TRUE(message.Release());
+    message = queue.Dequeue().value();
+  }
+  EXPECT_TRUE(message.Ack());
+}
+
 }  // namespace
 }  // namespace pgqrs::testing

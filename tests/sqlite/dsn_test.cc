@@ -42,8 +42,11 @@ TEST(SqliteDsn, ADsnWithoutMeaningIsRefusedAndNamed) {
   EXPECT_THAT(Refusal("sqlite:"), HasSubstr("no path"));
   EXPECT_THAT(Refusal("sqlite://"), HasSubstr("no path"));
   EXPECT_THAT(Refusal("sqlite:?synchronous=full"), HasSubstr("no path"));
-  EXPECT_THAT(Refusal("sqlite::memory"), HasSubstr("did you mean :memory:?"));
-  EXPECT_THAT(Refusal("sqlite::temp:"), HasSubstr("did you mean :memory:?"));
+  EXPECT_THAT(Refusal("sqlite::memory"), HasSubstr("did you mean sqlite::memory:"));
+  for (const auto* dsn : {"sqlite:///:memory:", "sqlite://memory:", "sqlite://memory"}) {
+    EXPECT_THAT(Refusal(dsn), HasSubstr("did you mean sqlite::memory:")) << dsn;
+  }
+  EXPECT_THAT(Refusal("sqlite::temp:"), HasSubstr("did you mean sqlite::memory:"));
   EXPECT_THAT(Refusal(std::string("sqlite:a\0b", 10)), HasSubstr("NUL"));
 }
 

@@ -174,6 +174,17 @@ void Pipeline::Expect(int sent, Expected expected) {
   if (expected_.size() >= kMaxExpected) Read();
 }
 
+// What comes unasked is a notice, or the server's farewell, which takes two readings: its words and
+// the end.
+void Pipeline::CheckOpen() {
+  auto* connection = connection_.get();
+  pollfd poll_for = {.fd = PQsocket(connection), .events = POLLIN, .revents = 0};
+  for (int i = 0; i < 2 && poll(&poll_for, 1, 0) > 0; ++i) {
+    if (PQconsumeInput(connection) != 1) break;
+  }
+  if (is_lost()) throw PostgresFailure(connection, nullptr, "beginning a transaction");
+}
+
 void Pipeline::Read() {
   if (expected_.empty()) return;
   if (PQsendFlushRequest(connection_.get()) != 1) {

@@ -46,6 +46,9 @@ class Pipeline {
   // Runs several statements without parameters, in a synced pipeline.
   void RunScript(const std::string& script, std::string_view what);
 
+  // Throws where the server has closed a connection on which nothing is under way.
+  void CheckOpen();
+
   bool is_lost() const { return PQstatus(connection_.get()) == CONNECTION_BAD; }
   // Of a synced pipeline: whether a transaction is open.
   bool in_transaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }

@@ -13,6 +13,7 @@ PostgresConnection::PostgresConnection(const PostgresOptions& options, Role role
 // What a pipeline holds up to its end is one transaction by itself. A writer needs no more, as long
 // as nothing ends the pipeline in between; that saves the server two statements.
 void PostgresConnection::Begin() {
+  pipeline_.CheckOpen();
   now_.reset();
   in_transaction_ = true;
   if (role_ == Role::kReader) BeginBlock("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");

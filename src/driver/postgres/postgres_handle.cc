@@ -60,6 +60,11 @@ PostgresHandle OpenPostgres(const PostgresOptions& options) {
     const auto version = std::to_string(PQserverVersion(connection.get()) / 10'000);
     throw PgqrsConnectionError("the server is Postgres " + version + "; 15 or newer is needed");
   }
+  const char* encoding = PQparameterStatus(connection.get(), "server_encoding");
+  if (encoding != nullptr && std::string_view(encoding) != "UTF8") {
+    throw PgqrsConnectionError("the database's encoding is " + std::string(encoding) +
+                               "; UTF8 is needed");
+  }
   // libpq would print the server's notices.
   PQsetNoticeProcessor(connection.get(), Ignore, nullptr);
   return connection;

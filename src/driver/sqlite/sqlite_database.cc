@@ -47,8 +47,11 @@ SqliteOptions ParseSqliteDsn(const Config& config) {
   if (rest.empty()) throw ConfigError("dsn: no path after \"sqlite:\"");
   if (rest.find('\0') != std::string_view::npos) throw ConfigError("dsn: the path holds a NUL");
   // A path that begins with a colon is SQLite's own notation; only the one we document is taken.
-  if (rest.front() == ':' && rest != ":memory:") {
-    throw ConfigError("dsn: \"" + std::string(rest) + "\" is no path; did you mean :memory:?");
+  // What others write for a database in memory would silently be a file here.
+  const bool is_odd = rest.front() == ':' && rest != ":memory:";
+  if (is_odd || rest == "/:memory:" || rest == "memory:" || rest == "memory") {
+    throw ConfigError("dsn: \"" + std::string(rest) +
+                      "\" is not taken for a path; did you mean sqlite::memory: (or ./memory)?");
   }
   options.path = rest;
 
