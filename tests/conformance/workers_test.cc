@@ -236,6 +236,23 @@ TEST_P(Workers, TheMessagesOfOneWorkerCanBeReleasedWithoutItsDoing) {
   EXPECT_EQ(queue.Metrics().leased, 500);
 }
 
+TEST_P(Workers, ReleasingFindsTheMessagesOfOneWorkerAmongManyOfOneTime) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto one = queue.NewConsumer("one");
+  auto two = queue.NewConsumer("two");
+  constexpr int kEach = 600;
+  for (int i = 0; i < 2 * kEach; ++i) {
+    queue.Enqueue("x");
+    ASSERT_TRUE((i % 2 == 0 ? one : two).Dequeue());
+  }
+  EXPECT_EQ(store.Admin().ReleaseWorkerMessages(one.worker_id()), kEach);
+  EXPECT_EQ(queue.Metrics().waiting, kEach);
+  EXPECT_EQ(queue.Metrics().leased, kEach);
+  EXPECT_EQ(store.PurgeQueue("jobs"), kEach);
+  EXPECT_EQ(store.Admin().ReleaseWorkerMessages(two.worker_id()), kEach);
+}
+
 TEST_P(Workers, AStoreRenewsTheHeartbeatsOfItsWorkers) {
   config().heartbeat_interval = milliseconds(100);
   auto store = Open();
