@@ -222,6 +222,29 @@ TEST_P(Workers, PurgingStaleWorkersReleasesWhatTheyHoldAndKeepsTheirReads) {
   store.Admin().Verify();
 }
 
+TEST_P(Workers, ManyStaleWorkersOfSeveralQueuesArePurgedStepByStep) {
+  auto store = Open();
+  const std::vector<Queue> queues = {store.Queue("jobs"), store.Queue("mail")};
+  constexpr int kWorkers = 600;
+  std::vector<Consumer> stale;
+  for (int i = 0; i < kWorkers; ++i) {
+    auto queue = queues[static_cast<std::size_t>(i % 2)];
+    queue.Enqueue("x");
+    stale.push_back(queue.NewConsumer());
+    ASSERT_TRUE(stale.back().Dequeue(hours(10)));
+  }
+  Advance(minutes(5));
+  auto mail = queues[1];
+  auto live = mail.NewConsumer("live");
+  mail.Enqueue("x");
+  ASSERT_TRUE(live.Dequeue(hours(10)));
+
+  EXPECT_EQ(store.Admin().PurgeStaleWorkers(minutes(4)), kWorkers + 1) << "and the store's own";
+  for (auto queue : queues) EXPECT_EQ(queue.Metrics().waiting, kWorkers / 2);
+  EXPECT_EQ(mail.Metrics().leased, 1);
+  EXPECT_THAT(store.Admin().Workers(), SizeIs(1));
+}
+
 TEST_P(Workers, TheMessagesOfOneWorkerCanBeReleasedWithoutItsDoing) {
   auto store = Open();
   auto queue = store.Queue("jobs");
