@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/public_error.h"
+#include "util/thread.h"
 
 namespace pgqrs::engine {
 namespace {
@@ -102,8 +103,13 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
   for (std::size_t i = 0; i < LaneCount(config, *database_); ++i) {
     lanes_.push_back(std::make_unique<Lane>(*database_, std::move(writer), session));
   }
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    lanes_[i]->thread = std::thread([this, i] { RunLane(i); });
+  try {
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      lanes_[i]->thread = util::StartThread([this, i] { RunLane(i); });
+    }
+  } catch (...) {
+    Close();
+    throw;
   }
 }
 
@@ -511,7 +517,9 @@ void Engine::CloseThreads() {
   timer_.Stop();
   Answer(waiters_.TakeAll());
   intake_.Close();
-  for (auto& lane : lanes_) lane->thread.join();
+  for (auto& lane : lanes_) {
+    if (lane->thread.joinable()) lane->thread.join();
+  }
   readers_.Close();
   Answer(waiters_.TakeAll());
   for (auto& lane : lanes_) lane->Disconnect();
