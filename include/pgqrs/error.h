@@ -18,6 +18,8 @@ namespace pgqrs {
 //   - a Future after its result was taken, by Get, Then or co_await;
 //   - anything of a store after the store was closed, or in a forked child;
 //   - a consumer after Close, a QueueWorker that is run a second time.
+// It is also what Connect, a read, or the start of a QueueWorker throws where the system has no
+// thread for it.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what) : std::runtime_error(what) {}

@@ -81,7 +81,8 @@ class PgqrsStore {
   std::vector<bool> Ack(std::span<const std::int64_t> message_ids);
   Future<std::vector<bool>> AckAsync(std::span<const std::int64_t> message_ids);
 
-  // Acks many messages at once, each through its own lease.
+  // Acks many messages at once, each through its own lease. ValidationError, with nothing acked,
+  // where one of them came from another store.
   std::vector<bool> Ack(std::span<const Message> messages);
   Future<std::vector<bool>> AckAsync(std::span<const Message> messages);
 

@@ -15,6 +15,7 @@
 #include "api/registration.h"
 #include "queue/workers.h"
 #include "util/json_text.h"
+#include "util/thread.h"
 
 namespace pgqrs::internal {
 namespace {
@@ -86,7 +87,7 @@ void QueueWorkerCore::RunToEnd() {
     Register();
     const std::lock_guard lock(mutex_);
     for (int i = 0; i < options_.concurrency; ++i) {
-      threads_.emplace_back([this] { RunHandlers(); });
+      threads_.push_back(util::StartThread([this] { RunHandlers(); }));
     }
   } catch (...) {
     error = std::current_exception();
@@ -109,7 +110,7 @@ void QueueWorkerCore::RunToEnd() {
 void QueueWorkerCore::Start() {
   const std::lock_guard lock(mutex_);
   CheckNew();
-  runner_ = std::thread([self = shared_from_this()] {
+  runner_ = util::StartThread([self = shared_from_this()] {
     try {
       self->RunToEnd();
     } catch (const std::exception& error) {

@@ -1,6 +1,7 @@
 #include <pgqrs/error.h>
 #include <pgqrs/store.h>
 
+#include <string>
 #include <utility>
 
 #include "api/arguments.h"
@@ -137,7 +138,13 @@ auto AckCall(StoreCore& core, std::span<const std::int64_t> message_ids) {
 auto AckCall(StoreCore& core, std::span<const Message> messages) {
   internal::Targets targets;
   targets.reserve(messages.size());
-  for (const auto& message : messages) targets.push_back(MessageAccess::Target(message));
+  for (const auto& message : messages) {
+    // Its lease means nothing here, or the lease of another message.
+    if (&MessageAccess::Store(message) != &core) {
+      throw ValidationError("message " + std::to_string(message.id()) + ": is of another store");
+    }
+    targets.push_back(MessageAccess::Target(message));
+  }
   return internal::SettleMany(core, nullptr, std::move(targets), internal::Settlement::Ack());
 }
 

@@ -211,6 +211,7 @@ struct MessageAccess {
   static Message Make(const std::shared_ptr<QueueCore>& queue, queue::TakenMessage&& taken);
   static std::vector<Message> MakeAll(const std::shared_ptr<QueueCore>& queue,
                                       std::vector<queue::TakenMessage>& taken);
+  static const StoreCore& Store(const Message& message) { return message.queue()->store(); }
   static queue::SettleRequest::Target Target(const Message& message) {
     return {message.id_, message.lease_token_, message.queue()->ref()->id};
   }

@@ -2,13 +2,15 @@
 
 #include <utility>
 
+#include "util/thread.h"
+
 namespace pgqrs::engine {
+
+CallbackThread::CallbackThread()
+    : thread_(util::StartThread([state = state_] { RunAll(*state); })) {}
 
 void CallbackThread::Post(std::function<void()> callback) {
   const std::lock_guard lock(state_->mutex);
-  if (!thread_.joinable() && !state_->closed) {
-    thread_ = std::thread([state = state_] { RunAll(*state); });
-  }
   state_->waiting.push_back(std::move(callback));
   state_->changed.notify_one();
 }

@@ -12,11 +12,11 @@
 
 namespace pgqrs::engine {
 
-// Runs users' callbacks, one after another, so that they never hold up a lane. The thread starts
-// with the first callback.
+// Runs users' callbacks, one after another, so that they never hold up a lane. The thread is there
+// from the start: where it cannot be had, whoever completes a request could not cope with that.
 class CallbackThread final : public internal::Executor {
  public:
-  CallbackThread() = default;
+  CallbackThread();
   CallbackThread(const CallbackThread&) = delete;
   CallbackThread& operator=(const CallbackThread&) = delete;
   ~CallbackThread() override { Close(); }

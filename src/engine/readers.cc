@@ -1,7 +1,11 @@
 #include "engine/readers.h"
 
+#include <pgqrs/error.h>
+
 #include <exception>
 #include <utility>
+
+#include "util/thread.h"
 
 namespace pgqrs::engine {
 
@@ -10,12 +14,20 @@ bool Readers::Submit(Task task) {
   not_full_.wait(lock, [this] { return tasks_.size() < max_tasks_ || closed_; });
   if (closed_) return false;
   tasks_.push_back(std::move(task));
-  if (tasks_.size() > idle_ && threads_.size() < max_threads_) {
-    threads_.emplace_back([this] { Run(); });
-  } else {
-    changed_.notify_one();
-  }
+  if (tasks_.size() > idle_ && threads_.size() < max_threads_) AddThread();
+  changed_.notify_one();
   return true;
+}
+
+// Where there is none to be had, those that are there already have to do.
+void Readers::AddThread() {
+  try {
+    threads_.push_back(util::StartThread([this] { Run(); }));
+  } catch (const Error&) {
+    if (!threads_.empty()) return;
+    tasks_.pop_back();
+    throw;
+  }
 }
 
 void Readers::Run() {

@@ -26,13 +26,15 @@ class Readers {
   Readers& operator=(const Readers&) = delete;
   ~Readers() { Close(); }
 
-  // Waits first while too many tasks wait. Answers false once closed.
+  // Waits first while too many tasks wait. Answers false once closed. Throws Error where not even
+  // one thread can be started.
   bool Submit(Task task);
 
   // Runs what was submitted, and ends.
   void Close();
 
  private:
+  void AddThread();
   void Run();
   void Begin(std::unique_ptr<driver::Connection>& connection);
   void RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection);

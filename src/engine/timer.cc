@@ -1,8 +1,10 @@
 #include "engine/timer.h"
 
+#include "util/thread.h"
+
 namespace pgqrs::engine {
 
-Timer::Timer() : thread_([this] { Run(); }) {}
+Timer::Timer() : thread_(util::StartThread([this] { Run(); })) {}
 
 Timer::Id Timer::At(Time time, std::function<void()> action) {
   const std::lock_guard lock(mutex_);

@@ -69,10 +69,6 @@ std::optional<TimePoint> EnqueuedAt(driver::Connection& connection,
 
 }  // namespace
 
-QueueMetrics CountByState(driver::Connection& connection, std::int64_t queue_id) {
-  return CountMessages(connection, queue_id).metrics;
-}
-
 QueueMetrics MeasureQueue(driver::Connection& connection, std::int64_t queue_id,
                           std::string_view name) {
   auto counts = CountMessages(connection, queue_id);

@@ -11,9 +11,6 @@
 
 namespace pgqrs::queue {
 
-// Only the numbers of messages in each state.
-QueueMetrics CountByState(driver::Connection& connection, std::int64_t queue_id);
-
 QueueMetrics MeasureQueue(driver::Connection& connection, std::int64_t queue_id,
                           std::string_view name);
 

@@ -6,7 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "queue/metrics.h"
 #include "queue/rows.h"
 #include "util/show.h"
 
@@ -43,6 +42,17 @@ QueueInfo RequireQueue(driver::Connection& connection, std::string_view name) {
   auto queue = FindQueue(connection, name);
   if (!queue) throw QueueNotFoundError(Named(name) + " does not exist");
   return *std::move(queue);
+}
+
+// Without counting them, which would hold up everybody while the queue is long.
+bool HasSlices(driver::Connection& connection, std::int64_t queue_id) {
+  bool has_slices = false;
+  connection.Run(Statement::kLockSlicesOfQueue, {queue_id, std::int64_t{1}},
+                 [&](const driver::Row&) {
+                   has_slices = true;
+                   return true;
+                 });
+  return has_slices;
 }
 
 // Removes slices with their messages.
@@ -167,11 +177,10 @@ void QueueDeletion::CloseQueue(driver::Connection& connection) const {
   const auto queue = RequireQueue(connection, name_);
   const auto now = connection.Now();
   if (!force_) {
-    const auto metrics = CountByState(connection, queue.id);
-    const auto there = metrics.waiting + metrics.delayed + metrics.leased;
-    if (there > 0) {
-      throw ValidationError(Named(name_) + " still has " + util::ShowCount(there, "message") +
-                            ", waiting, delayed or leased; purge it, or delete with force");
+    if (HasSlices(connection, queue.id)) {
+      throw ValidationError(
+          Named(name_) +
+          " still has messages, waiting, delayed or leased; purge it, or delete with force");
     }
     std::int64_t live = 0;
     connection.Run(Statement::kLiveWorkersOfQueue, {queue.id, ToMicros(now - live_within_)},

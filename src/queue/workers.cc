@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,6 +26,9 @@ constexpr auto kTransitions = std::to_array<std::pair<WorkerStatus, WorkerStatus
     {WorkerStatus::kSuspended, WorkerStatus::kReady},
     {WorkerStatus::kSuspended, WorkerStatus::kStopped},
 });
+
+// How many rows of workers one step removes.
+constexpr int kRemovalStep = 500;
 
 WorkerInfo ReadWorker(const driver::Row& row) {
   return {.id = row.Int(0),
@@ -48,6 +52,20 @@ bool IsLongStopped(const WorkerInfo& worker, TimePoint oldest) {
 void AddEveryQueue(driver::Connection& connection, SliceWalk& walk) {
   const auto now = ToMicros(connection.Now());
   for (const auto& queue : ListQueues(connection)) walk.Add(queue.id, now);
+}
+
+std::optional<std::int64_t> HolderOf(const Slice& slice) {
+  return slice.state.lease_token ? slice.state.worker_id : std::nullopt;
+}
+
+// Makes a slice under a lease visible.
+void GiveBack(driver::Connection& connection, const Slice& slice, std::int64_t now) {
+  auto state = slice.state;
+  state.visible_at = std::min(state.visible_at, now);
+  state.lease_token.reset();
+  BatchSlices batch(slice.batch_id(), {slice});
+  batch.SetState(slice.mask, state);
+  WriteChanges(connection, state.queue_id, batch);
 }
 
 void StoreStatus(driver::Connection& connection, std::int64_t worker_id, WorkerStatus status) {
@@ -116,13 +134,8 @@ bool WorkerRelease::Step(driver::Connection& connection) {
   if (!walk_) Begin(connection);
   const auto now = ToMicros(connection.Now());
   return walk_->Step(connection, [&](const Slice& slice) {
-    auto state = slice.state;
-    if (state.worker_id != worker_id_ || !state.lease_token) return;
-    state.visible_at = std::min(state.visible_at, now);
-    state.lease_token.reset();
-    BatchSlices batch(slice.batch_id(), {slice});
-    batch.SetState(slice.mask, state);
-    WriteChanges(connection, slice.state.queue_id, batch);
+    if (HolderOf(slice) != worker_id_) return;
+    GiveBack(connection, slice, now);
     released_ += Count(slice.mask);
   });
 }
@@ -139,7 +152,7 @@ bool StoppedWorkerRemoval::Step(driver::Connection& connection) {
   if (!walk_) return Begin(connection);
   if (has_walked_) return RemoveSome(connection);
   has_walked_ = !walk_->Step(connection, [&](const Slice& slice) {
-    if (slice.state.lease_token && slice.state.worker_id) ids_.erase(*slice.state.worker_id);
+    if (const auto holder = HolderOf(slice)) ids_.erase(*holder);
   });
   return !ids_.empty();
 }
@@ -155,9 +168,8 @@ bool StoppedWorkerRemoval::Begin(driver::Connection& connection) {
 }
 
 bool StoppedWorkerRemoval::RemoveSome(driver::Connection& connection) {
-  constexpr int kStep = 500;
   const auto oldest = ToMicros(connection.Now() - timeout_);
-  for (int i = 0; i < kStep && !ids_.empty(); ++i) {
+  for (int i = 0; i < kRemovalStep && !ids_.empty(); ++i) {
     connection.Run(Statement::kDeleteStoppedWorker, {*ids_.begin(), oldest});
     ids_.erase(ids_.begin());
   }
@@ -169,24 +181,49 @@ bool StaleWorkerPurge::Step(driver::Connection& connection) {
 }
 
 bool StaleWorkerPurge::PurgeStale(driver::Connection& connection) {
-  if (!std::exchange(is_listed_, true)) {
-    for (const auto& worker : StaleWorkers(connection, timeout_)) ids_.push_back(worker.id);
-    return !ids_.empty();
-  }
+  if (!walk_) return Begin(connection);
   if (ids_.empty()) return false;
-  if (!release_) {
-    // It may have come back to life meanwhile, or was purged by another.
-    if (!IsStale(connection, ids_.back())) {
-      ids_.pop_back();
-      return !ids_.empty();
-    }
-    release_.emplace(ids_.back());
+  return has_walked_ ? RemoveSome(connection) : ReleaseSome(connection);
+}
+
+bool StaleWorkerPurge::Begin(driver::Connection& connection) {
+  std::set<std::optional<std::int64_t>> queues;
+  for (const auto& worker : StaleWorkers(connection, timeout_)) {
+    ids_.insert(worker.id);
+    queues.insert(worker.queue_id);
   }
-  if (release_->Step(connection)) return true;
-  connection.Run(Statement::kDeleteWorker, {ids_.back()});
-  ++purged_;
-  release_.reset();
-  ids_.pop_back();
+  walk_.emplace();
+  if (queues.contains(std::nullopt)) {
+    AddEveryQueue(connection, *walk_);
+  } else {
+    for (const auto& queue_id : queues) walk_->Add(*queue_id, ToMicros(connection.Now()));
+  }
+  return !ids_.empty();
+}
+
+bool StaleWorkerPurge::ReleaseSome(driver::Connection& connection) {
+  const auto now = ToMicros(connection.Now());
+  // It may have come back to life meanwhile.
+  std::map<std::int64_t, bool> is_stale;
+  has_walked_ = !walk_->Step(connection, [&](const Slice& slice) {
+    const auto holder = HolderOf(slice);
+    if (!holder || !ids_.contains(*holder)) return;
+    const auto [it, is_new] = is_stale.try_emplace(*holder);
+    if (is_new) it->second = IsStale(connection, *holder);
+    if (it->second) GiveBack(connection, slice, now);
+  });
+  return true;
+}
+
+bool StaleWorkerPurge::RemoveSome(driver::Connection& connection) {
+  for (int i = 0; i < kRemovalStep && !ids_.empty(); ++i) {
+    const auto id = *ids_.begin();
+    ids_.erase(ids_.begin());
+    // Or it was purged by another.
+    if (!IsStale(connection, id)) continue;
+    connection.Run(Statement::kDeleteWorker, {id});
+    ++purged_;
+  }
   return !ids_.empty();
 }
 

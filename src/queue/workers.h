@@ -88,7 +88,7 @@ class StoppedWorkerRemoval {
 };
 
 // Releases what stale workers hold and removes their rows, and then those of stopped workers, some
-// at a time.
+// at a time. One walk finds what they hold, for all of them.
 class StaleWorkerPurge {
  public:
   explicit StaleWorkerPurge(Duration timeout) : timeout_(timeout), stopped_(timeout) {}
@@ -99,12 +99,15 @@ class StaleWorkerPurge {
  private:
   // The same, of the stale workers alone.
   bool PurgeStale(driver::Connection& connection);
+  bool Begin(driver::Connection& connection);
+  bool ReleaseSome(driver::Connection& connection);
+  bool RemoveSome(driver::Connection& connection);
   bool IsStale(driver::Connection& connection, std::int64_t worker_id) const;
 
   Duration timeout_;
-  bool is_listed_ = false;
-  std::vector<std::int64_t> ids_;
-  std::optional<WorkerRelease> release_;  // Of the last of them.
+  std::set<std::int64_t> ids_;
+  std::optional<SliceWalk> walk_;
+  bool has_walked_ = false;
   std::int64_t purged_ = 0;
   StoppedWorkerRemoval stopped_;
 };

@@ -337,6 +337,22 @@ TEST_P(Leases, AConsumerThatDiesGivesBackWhatItHeldAfterItsLeaseAndNothingElse) 
   EXPECT_THAT(visible, SizeIs(85));
 }
 
+TEST_P(Leases, ThroughAnotherStoreNoMessageIsAcked) {
+  auto [store, queue, id] = OpenWithOneMessage();
+  auto other_store = Open();
+  auto other_queue = other_store.Queue("other jobs");
+  other_queue.Enqueue("x");
+  std::vector<Message> mixed = other_queue.DequeueBatch(1);
+  const auto taken = queue.DequeueBatch(1);
+  ASSERT_THAT(taken, SizeIs(1));
+  mixed.insert(mixed.end(), taken.begin(), taken.end());
+  EXPECT_THAT(MessageOf<ValidationError>([&] { other_store.Ack(mixed); }),
+              HasSubstr("message " + std::to_string(id)));
+  EXPECT_THROW(other_store.AckAsync(taken), ValidationError);
+  EXPECT_THAT(store.Ack(taken), Each(true));
+  EXPECT_TRUE(mixed.front().Ack());
+}
+
 TEST_P(Leases, AConsumerThatIsClosedGivesBackWhatItHoldsAtOnce) {
   auto store = Open();
   auto queue = store.Queue("jobs");

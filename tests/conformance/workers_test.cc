@@ -222,6 +222,29 @@ TEST_P(Workers, PurgingStaleWorkersReleasesWhatTheyHoldAndKeepsTheirReads) {
   store.Admin().Verify();
 }
 
+TEST_P(Workers, ManyStaleWorkersOfSeveralQueuesArePurgedStepByStep) {
+  auto store = Open();
+  const std::vector<Queue> queues = {store.Queue("jobs"), store.Queue("mail")};
+  constexpr int kWorkers = 600;
+  std::vector<Consumer> stale;
+  for (int i = 0; i < kWorkers; ++i) {
+    auto queue = queues[static_cast<std::size_t>(i % 2)];
+    queue.Enqueue("x");
+    stale.push_back(queue.NewConsumer());
+    ASSERT_TRUE(stale.back().Dequeue(hours(10)));
+  }
+  Advance(minutes(5));
+  auto mail = queues[1];
+  auto live = mail.NewConsumer("live");
+  mail.Enqueue("x");
+  ASSERT_TRUE(live.Dequeue(hours(10)));
+
+  EXPECT_EQ(store.Admin().PurgeStaleWorkers(minutes(4)), kWorkers + 1) << "and the store's own";
+  for (auto queue : queues) EXPECT_EQ(queue.Metrics().waiting, kWorkers / 2);
+  EXPECT_EQ(mail.Metrics().leased, 1);
+  EXPECT_THAT(store.Admin().Workers(), SizeIs(1));
+}
+
 TEST_P(Workers, TheMessagesOfOneWorkerCanBeReleasedWithoutItsDoing) {
   auto store = Open();
   auto queue = store.Queue("jobs");
@@ -234,6 +257,23 @@ TEST_P(Workers, TheMessagesOfOneWorkerCanBeReleasedWithoutItsDoing) {
   EXPECT_EQ(store.Admin().ReleaseWorkerMessages(one.worker_id()), 0);
   EXPECT_EQ(queue.Metrics().waiting, 1000);
   EXPECT_EQ(queue.Metrics().leased, 500);
+}
+
+TEST_P(Workers, ReleasingFindsTheMessagesOfOneWorkerAmongManyOfOneTime) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto one = queue.NewConsumer("one");
+  auto two = queue.NewConsumer("two");
+  constexpr int kEach = 600;
+  for (int i = 0; i < 2 * kEach; ++i) {
+    queue.Enqueue("x");
+    ASSERT_TRUE((i % 2 == 0 ? one : two).Dequeue());
+  }
+  EXPECT_EQ(store.Admin().ReleaseWorkerMessages(one.worker_id()), kEach);
+  EXPECT_EQ(queue.Metrics().waiting, kEach);
+  EXPECT_EQ(queue.Metrics().leased, kEach);
+  EXPECT_EQ(store.PurgeQueue("jobs"), kEach);
+  EXPECT_EQ(store.Admin().ReleaseWorkerMessages(two.worker_id()), kEach);
 }
 
 TEST_P(Workers, AStoreRenewsTheHeartbeatsOfItsWorkers) {

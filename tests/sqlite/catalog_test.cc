@@ -210,6 +210,12 @@ TEST_F(Catalog, HotStatementsReadNoMoreThanTheyNeed) {
   for (const auto statement : kHotStatements) ExpectGoodPlan(statement);
 }
 
+// All that was taken at once has the same end of its lease.
+TEST_F(Catalog, AWalkGoesOnInTheMiddleOfSlicesOfOneTime) {
+  EXPECT_THAT(PlanOf(Statement::kLockSlicesBehind),
+              Contains(HasSubstr("visible_at=? AND rowid>?")));
+}
+
 // Statistics must not lead the planner to another plan, not even those of small tables.
 TEST_F(Catalog, HotStatementsKeepTheirPlansAfterAnalyze) {
   Shell().Execute(

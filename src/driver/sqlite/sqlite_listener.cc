@@ -9,6 +9,8 @@
 #include <ctime>
 #include <utility>
 
+#include "util/thread.h"
+
 #ifdef __linux__
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -56,7 +58,7 @@ SqliteListener::SqliteListener(const SqliteOptions& options,
       control_(std::move(control)),
       database_(OpenSqlite(options.path, IfNoFile::kFail)),
       data_version_(database_.get()) {
-  thread_ = std::thread([this] { Listen(); });
+  thread_ = util::StartThread([this] { Listen(); });
 }
 
 SqliteListener::Descriptor::~Descriptor() {

@@ -45,11 +45,18 @@ SELECT min(t) FROM (
 );
 
 -- name: LockSlicesBehind
--- Slices of one priority, in the order of the index, behind (?3, ?4).
+-- Slices of one priority, in the order of the index, behind (?3, ?4). In two parts, since of a
+-- comparison of rows SQLite looks up the first column alone, and would read all slices of that time
+-- again at each call.
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
   last_error
-FROM pgqrs_slices
-WHERE queue_id = ?1 AND priority = ?2 AND (visible_at, id) > (?3, ?4)
+FROM pgqrs_slices INDEXED BY pgqrs_slices_hot
+WHERE queue_id = ?1 AND priority = ?2 AND visible_at = ?3 AND id > ?4
+UNION ALL
+SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
+  last_error
+FROM pgqrs_slices INDEXED BY pgqrs_slices_hot
+WHERE queue_id = ?1 AND priority = ?2 AND visible_at > ?3
 ORDER BY visible_at, id LIMIT ?5;
 
 -- name: LockSlicesOfQueue
