@@ -222,11 +222,6 @@ void Engine::RunGroup(Lane& lane, std::vector<RequestPtr> group) {
   for (const auto& request : group) requests.push_back(request.get());
   const auto start = SteadyClock::now();
   lane.must_look_again = false;
-  for (auto* request : requests) {
-    if (request->kind != Request::Kind::kDequeue) continue;
-    auto& dequeue = static_cast<DequeueRequest&>(*request);
-    dequeue.visible_before = waiters_.VisibleCount(dequeue.queue->id);
-  }
   TryGroup(lane, requests);
   stats_.Update([&](EngineMetrics& metrics) {
     ++metrics.groups;
@@ -413,15 +408,12 @@ void Engine::Park(const Lane& lane, RequestPtr request) {
   const auto next_visible = dequeue.next_visible;
   const auto wait_until = *dequeue.wait_until;
   const auto worker = dequeue.worker;
-  const auto visible_before = dequeue.visible_before;
   waiters_.Park(std::move(request));
   UpdateListener();
   KeepPolling();
   ExpireAt(wait_until);
   if (next_visible) WakeQueueAt(queue_id, *next_visible);
-  // On another lane something may have become visible while it looked and nobody waited yet.
-  const bool has_missed = lanes_.size() > 1 && waiters_.VisibleCount(queue_id) != visible_before;
-  if (lane.must_look_again || has_missed) WakeQueue(queue_id);
+  if (lane.must_look_again) WakeQueue(queue_id);
   if (closed_) {
     Answer(waiters_.TakeAll());
   } else if (worker->is_retired) {
@@ -466,7 +458,6 @@ std::optional<TimePoint> Engine::TryNow() {
 }
 
 void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
-  waiters_.NoteVisible(queue_id);
   if (waiters_.size() == 0) return;
   const auto now = TryNow();
   if (!now) return;  // The fallback poll finds it.
@@ -492,7 +483,6 @@ void Engine::HasMessageFrom(std::int64_t queue_id, std::int64_t visible_at) {
 }
 
 void Engine::WakeAll() {
-  waiters_.NoteVisibleAnywhere();
   auto woken = waiters_.TakeAll();
   if (!woken.empty()) SubmitNow(std::move(woken));
 }
@@ -519,9 +509,8 @@ void Engine::UpdateListener() {
 void Engine::StartListening() {
   try {
     listener_ = database_->Listen([this](const driver::Announcement& heard) {
-      if (heard.queue_id != 0) return HasMessageFrom(heard.queue_id, heard.visible_at);
-      waiters_.NoteVisibleAnywhere();
-      intake_.Poke();
+      if (heard.queue_id == 0) return intake_.Poke();
+      HasMessageFrom(heard.queue_id, heard.visible_at);
     });
   } catch (...) {
     LogError(LogLevel::kWarning, "the changes of other processes cannot be watched for now",

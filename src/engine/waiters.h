@@ -1,8 +1,6 @@
 #ifndef PGQRS_ENGINE_WAITERS_H_
 #define PGQRS_ENGINE_WAITERS_H_
 
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,26 +33,10 @@ class Waiters {
 
   std::size_t size() const;
 
-  // Something became visible in a queue, or nobody knows in which. To be told before those who wait
-  // are looked for: so a dequeue that looked meanwhile, and parks then, finds either the count
-  // changed or itself woken. Queues may share a count.
-  void NoteVisible(std::int64_t queue_id) { ++visible_[SlotOf(queue_id)]; }
-  void NoteVisibleAnywhere() { ++visible_anywhere_; }
-  std::uint64_t VisibleCount(std::int64_t queue_id) const {
-    return visible_[SlotOf(queue_id)] + visible_anywhere_;
-  }
-
  private:
-  static constexpr std::uint64_t kCounts = 64;
-
   template <typename Matches>
   std::vector<RequestPtr> TakeWhere(Matches matches);
-  static std::size_t SlotOf(std::int64_t queue_id) {
-    return static_cast<std::uint64_t>(queue_id) % kCounts;
-  }
 
-  std::array<std::atomic<std::uint64_t>, kCounts> visible_{};
-  std::atomic<std::uint64_t> visible_anywhere_{0};
   mutable std::mutex mutex_;
   std::vector<RequestPtr> parked_;
 };

@@ -120,9 +120,6 @@ struct DequeueRequest : Request {
   // Its group had its share of work before all was found that is there: the engine runs it again.
   bool goes_on = false;
 
-  // Of the engine: how often something had become visible in the queue before its group began.
-  std::uint64_t visible_before = 0;
-
   // Where `taken` is empty: when the queue's next message becomes visible, if it has any.
   std::optional<std::int64_t> next_visible;
 

@@ -25,19 +25,6 @@ class DequeueWait : public ConformanceTest {
 };
 PGQRS_ON_EVERY_BACKEND(DequeueWait);
 
-// Its look and the enqueue may go on beside each other.
-TEST_P(DequeueWait, MissesNoEnqueueWhileItIsAboutToWait) {
-  auto store = Open();
-  auto queue = store.Queue("jobs");
-  for (int i = 0; i < 300; ++i) {
-    auto waiting = queue.DequeueWaitAsync(kLong);
-    queue.Enqueue("x");
-    auto message = waiting.Get();
-    ASSERT_TRUE(message) << "in round " << i;
-    message->Ack();
-  }
-}
-
 TEST_P(DequeueWait, GivesAtOnceWhatIsThere) {
   auto store = Open();
   auto queue = store.Queue("jobs");

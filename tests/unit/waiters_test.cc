@@ -65,16 +65,6 @@ TEST_F(WaitersTest, TakeWorkerGivesThoseOfTheWorker) {
   EXPECT_EQ(waiters_.size(), 1U);
 }
 
-TEST_F(WaitersTest, WhatBecameVisibleIsCountedByQueueAndAnywhere) {
-  const auto before = waiters_.VisibleCount(7);
-  const auto other_before = waiters_.VisibleCount(8);
-  waiters_.NoteVisible(7);
-  EXPECT_NE(waiters_.VisibleCount(7), before);
-  EXPECT_EQ(waiters_.VisibleCount(8), other_before);
-  waiters_.NoteVisibleAnywhere();
-  EXPECT_NE(waiters_.VisibleCount(8), other_before);
-}
-
 TEST_F(WaitersTest, TakeAllGivesEverything) {
   Park(1, 7);
   Park(2, 8);
