@@ -302,6 +302,7 @@ TEST_F(Listener, HearsAgainAfterARestartOfTheServer) {
 }
 
 TEST_F(Listener, FindsOutThatItIsDeafBehindAPoolerOfTransactionsAndStillSpeaks) {
+  if (!PostgresServer::HasPooler()) GTEST_SKIP() << "pgbouncer is not installed";
   const PostgresServer server({.fsync = false});
   const auto pooler = PostgresServer::PoolerOf(server, "transaction");
   config_.dsn = server.dsn();
@@ -318,6 +319,7 @@ TEST_F(Listener, FindsOutThatItIsDeafBehindAPoolerOfTransactionsAndStillSpeaks) 
 }
 
 TEST_F(Listener, HearsBehindAPoolerOfSessions) {
+  if (!PostgresServer::HasPooler()) GTEST_SKIP() << "pgbouncer is not installed";
   const PostgresServer server({.fsync = false});
   const auto pooler = PostgresServer::PoolerOf(server, "session");
   config_.dsn = pooler.dsn();

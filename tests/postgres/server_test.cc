@@ -103,6 +103,7 @@ TEST(PostgresServer, AStandbyFollowsAndCanBePromoted) {
 }
 
 TEST(PostgresServer, PgBouncerAnswersForIt) {
+  if (!PostgresServer::HasPooler()) GTEST_SKIP() << "pgbouncer is not installed";
   const PostgresServer server(kQuick);
   for (const auto* mode : {"transaction", "session"}) {
     const auto pooler = PostgresServer::PoolerOf(server, mode);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iostream>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -80,13 +81,17 @@ std::string RunScript(std::vector<std::string> arguments) {
   return printed;
 }
 
-std::vector<std::string> AsArguments(const PostgresOptions& options) {
-  std::vector<std::string> arguments = {"--fsync", options.fsync ? "on" : "off"};
-  if (options.tls) arguments.emplace_back("--tls");
-  for (const auto& setting : options.settings) {
+void AppendSettings(std::vector<std::string>& arguments, const std::vector<std::string>& settings) {
+  for (const auto& setting : settings) {
     arguments.emplace_back("--option");
     arguments.push_back(setting);
   }
+}
+
+std::vector<std::string> AsArguments(const PostgresOptions& options) {
+  std::vector<std::string> arguments = {"--fsync", options.fsync ? "on" : "off"};
+  if (options.tls) arguments.emplace_back("--tls");
+  AppendSettings(arguments, options.settings);
   return arguments;
 }
 
@@ -164,8 +169,21 @@ PostgresServer PostgresServer::StandbyOf(const PostgresServer& primary) {
   return {"standby", {primary.folder().string()}};
 }
 
-PostgresServer PostgresServer::PoolerOf(const PostgresServer& server, std::string_view mode) {
-  return {"pgbouncer", {server.folder().string(), "--mode", std::string(mode)}};
+PostgresServer PostgresServer::PoolerOf(const PostgresServer& server, std::string_view mode,
+                                        const std::vector<std::string>& settings) {
+  std::vector<std::string> arguments = {server.folder().string(), "--mode", std::string(mode)};
+  AppendSettings(arguments, settings);
+  return {"pgbouncer", arguments};
+}
+
+bool PostgresServer::HasPooler() {
+  const char* path = std::getenv("PATH");
+  // scripts/postgres looks there too.
+  std::istringstream folders(std::string(path != nullptr ? path : "") + ":/usr/sbin");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (access((folder + "/pgbouncer").c_str(), X_OK) == 0) return true;
+  }
+  return false;
 }
 
 std::string PostgresServer::tcp_dsn() const { return Run("dsn", {"--tcp"}); }

@@ -45,8 +45,13 @@ class PostgresServer {
   // Postgres has.
   static PostgresServer StandbyOf(const PostgresServer& primary);
 
-  // A PgBouncer in front of the server. Its mode is "transaction" or "session".
-  static PostgresServer PoolerOf(const PostgresServer& server, std::string_view mode);
+  // A PgBouncer in front of the server. Its mode is "transaction" or "session"; its settings are
+  // "name=value".
+  static PostgresServer PoolerOf(const PostgresServer& server, std::string_view mode,
+                                 const std::vector<std::string>& settings = {});
+
+  // Whether PgBouncer is installed.
+  static bool HasPooler();
 
   // Of the database "postgres", as a superuser. It stays the same after a restart.
   const std::string& dsn() const { return dsn_; }

@@ -35,10 +35,8 @@ Parameters LinkParameters(const PostgresOptions& options) {
   Parameters parameters = {
       {"keepalives_idle", "30"}, {"keepalives_interval", "10"}, {"keepalives_count", "3"}};
   for (const auto& parameter : options.parameters) {
-    if (parameter.first == "connect_timeout" || parameter.first == "options") continue;
-    parameters.push_back(parameter);
+    if (parameter.first != "connect_timeout") parameters.push_back(parameter);
   }
-  if (!options.user_options.empty()) parameters.emplace_back("options", options.user_options);
   return parameters;
 }
 

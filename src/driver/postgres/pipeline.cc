@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "driver/postgres/pooler.h"
 #include "driver/postgres/wire.h"
 
 namespace pgqrs::driver {
@@ -133,10 +134,21 @@ class PostgresRow final : public Row {
 
 }  // namespace
 
-Pipeline::Pipeline(PostgresHandle connection) : connection_(std::move(connection)) {
+Pipeline::Pipeline(PostgresHandle connection)
+    : connection_(std::move(connection)), is_pooled_(!SetUpSession(connection_.get())) {
   if (PQsetnonblocking(connection_.get(), 1) != 0 || PQenterPipelineMode(connection_.get()) != 1) {
     throw PostgresFailure(connection_.get(), nullptr, "opening a pipeline");
   }
+}
+
+// A session that is lent has only the statement without a name, until it is given back at the
+// latest.
+std::string Pipeline::NameOf(sql::Statement statement) const {
+  return is_pooled_ ? std::string() : std::string(sql::Info(statement).name);
+}
+
+void Pipeline::ForgetUnnamed() {
+  if (is_pooled_) is_prepared_.fill(false);
 }
 
 void Pipeline::Prepare(sql::Statement statement, const std::string& text) {
@@ -145,10 +157,12 @@ void Pipeline::Prepare(sql::Statement statement, const std::string& text) {
   const auto& info = sql::Info(statement);
   std::vector<Oid> types;
   for (const char letter : info.parameters) types.push_back(static_cast<Oid>(TypeOf(letter)));
-  const std::string name(info.name);
-  Expect(PQsendPrepare(connection_.get(), name.c_str(), text.c_str(),
+  ForgetUnnamed();
+  Expect(PQsendPrepare(connection_.get(), NameOf(statement).c_str(), text.c_str(),
                        static_cast<int>(types.size()), types.data()),
-         {.name = info.name, .sink = nullptr, .prepares = index});
+         {.name = info.name,
+          .sink = nullptr,
+          .prepares = is_pooled_ ? std::nullopt : std::optional(index)});
   is_prepared_[index] = true;
 }
 
@@ -157,13 +171,14 @@ void Pipeline::Send(sql::Statement statement, const std::string& text,
   Prepare(statement, text);
   const auto& info = sql::Info(statement);
   const Parameters sent(buffer_, info.parameters, parameters);
-  const std::string name(info.name);
-  Expect(PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(parameters.size()),
-                             sent.values(), sent.lengths(), sent.formats(), 1),
+  Expect(PQsendQueryPrepared(connection_.get(), NameOf(statement).c_str(),
+                             static_cast<int>(parameters.size()), sent.values(), sent.lengths(),
+                             sent.formats(), 1),
          {.name = info.name, .sink = sink});
 }
 
 void Pipeline::SendText(const char* text, const RowSink* sink) {
+  ForgetUnnamed();
   Expect(PQsendQueryParams(connection_.get(), text, 0, nullptr, nullptr, nullptr, nullptr, 1),
          {.name = text, .sink = sink});
 }
@@ -202,6 +217,7 @@ void Pipeline::ReadAll() {
 }
 
 void Pipeline::Sync() {
+  ForgetUnnamed();
   if (PQpipelineSync(connection_.get()) != 1) {
     throw PostgresFailure(connection_.get(), nullptr, "ending a transaction");
   }

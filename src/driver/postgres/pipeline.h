@@ -20,7 +20,7 @@ namespace pgqrs::driver {
 
 class Pipeline {
  public:
-  // Takes an open connection.
+  // Takes a new connection.
   explicit Pipeline(PostgresHandle connection);
 
   // Sends one statement of the catalogue. Its rows go to the sink, which has to live until they are
@@ -49,6 +49,9 @@ class Pipeline {
   // Throws where the server has closed a connection on which nothing is under way.
   void CheckOpen();
 
+  // Whether a pooler may give each transaction another session.
+  bool is_pooled() const { return is_pooled_; }
+
   bool is_lost() const { return PQstatus(connection_.get()) == CONNECTION_BAD; }
   // Of a synced pipeline: whether a transaction is open.
   bool in_transaction() const { return PQtransactionStatus(connection_.get()) != PQTRANS_IDLE; }
@@ -62,6 +65,8 @@ class Pipeline {
   };
 
   void Expect(int sent, Expected expected);
+  std::string NameOf(sql::Statement statement) const;
+  void ForgetUnnamed();
   // The next result of the oldest expected; null at its end.
   PostgresResult NextResult();
   void WaitReadable(bool also_writable);
@@ -71,6 +76,7 @@ class Pipeline {
   void NoteFailure(Failure failure);
 
   PostgresHandle connection_;
+  const bool is_pooled_;
   std::deque<Expected> expected_;
   std::array<bool, sql::kCatalog.size()> is_prepared_{};  // Or will be, when all goes well.
   std::optional<Failure> failure_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "driver/postgres/pooler.h"
 #include "driver/postgres/schema_compare.h"
 
 namespace pgqrs::driver {
@@ -16,12 +17,22 @@ void PostgresConnection::Begin() {
   pipeline_.CheckOpen();
   now_.reset();
   in_transaction_ = true;
-  if (role_ == Role::kReader) BeginBlock("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  if (role_ == Role::kReader) {
+    BeginBlock("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  } else if (pipeline_.is_pooled()) {
+    BeginBlock("BEGIN ISOLATION LEVEL READ COMMITTED");
+  }
+  MakeSettings();
 }
 
 // From here on, and with what was sent before, the transaction lasts until it is ended.
 void PostgresConnection::BeginBlock(const char* text) {
   if (!std::exchange(in_block_, true)) pipeline_.SendText(text);
+}
+
+// At the begin of a transaction, or before a statement that is one by itself.
+void PostgresConnection::MakeSettings() {
+  if (pipeline_.is_pooled()) pipeline_.SendText(LocalSettings());
 }
 
 void PostgresConnection::Commit() {
@@ -61,6 +72,7 @@ void PostgresConnection::Run(sql::Statement statement, std::span<const Value> ro
   const auto& info = sql::Info(statement);
   const auto width = info.parameters.size();
   const RowSink* wanted = info.columns.empty() ? nullptr : &sink;
+  if (!in_transaction_) MakeSettings();
   if (width == 0) {
     pipeline_.Send(statement, TextOf(statement), {}, wanted);
   }

@@ -39,6 +39,7 @@ class PostgresConnection final : public Connection {
 
  private:
   void BeginBlock(const char* text);
+  void MakeSettings();
   void Read();
   const std::string& TextOf(sql::Statement statement);
 

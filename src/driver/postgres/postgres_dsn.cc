@@ -16,13 +16,6 @@
 namespace pgqrs::driver {
 namespace {
 
-// Settings of each session. The plans are those of an ordered walk over an index, whatever the
-// statistics of a table that was empty a moment ago say; and no plan is worth compiling.
-constexpr std::string_view kSettings =
-    "-c default_transaction_isolation=read\\ committed -c enable_seqscan=off "
-    "-c enable_bitmapscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off "
-    "-c plan_cache_mode=force_generic_plan";
-
 struct FreeConninfo {
   void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
 };
@@ -119,18 +112,11 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
   options.parameters = {
       {"fallback_application_name", "pgqrs"},
       {"connect_timeout", ConnectTimeout(config.connection_timeout, parsed.get())}};
-  std::string settings(kSettings);
   for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
     if (std::string_view(option->keyword) == "port") CheckPort(option->val);
-    if (std::string_view(option->keyword) == "options") {
-      options.user_options = option->val;
-      settings += " " + options.user_options;
-    } else {
-      options.parameters.emplace_back(option->keyword, option->val);
-    }
+    options.parameters.emplace_back(option->keyword, option->val);
   }
-  options.parameters.emplace_back("options", settings);
   options.parameters.emplace_back("client_encoding", "UTF8");
   return options;
 }

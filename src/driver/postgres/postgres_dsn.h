@@ -13,7 +13,6 @@ namespace pgqrs::driver {
 struct PostgresOptions {
   // libpq's keywords and values, the defaults of ours included.
   std::vector<std::pair<std::string, std::string>> parameters;
-  std::string user_options;   // Of them "options" as the DSN has it, without what we add.
   std::string schema;         // As it is.
   std::string quoted_schema;  // As an SQL identifier.
   Duration timeout;

@@ -13,7 +13,9 @@ ORDER BY c.relname;
 
 -- name: DescribeSchema
 -- The definitions of all objects under our names: what each belongs to, what it is, its text. That
--- names the schema unless it is on the search path. Partitions are left out with all they have.
+-- names the schema unless it is on the search path. Partitions are left out with all they have, and
+-- so is a column's compression: it depends on what the server offered when the schema was installed,
+-- and a dump takes it to another one.
 WITH relations AS (
   SELECT c.*,
     CASE c.relkind
@@ -44,7 +46,7 @@ SELECT r.title, 'column ' || r.relname || '.' || a.attname,
     ', ', format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation, a.attnotnull,
     'default ' || pg_get_expr(d.adbin, d.adrelid), 'identity ' || nullif(a.attidentity::text, ''),
     'generated ' || nullif(a.attgenerated::text, ''), a.attstorage,
-    'compression ' || nullif(a.attcompression::text, ''), array_to_string(a.attoptions, ', ')
+    array_to_string(a.attoptions, ', ')
   )
 FROM relations AS r
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -36,9 +36,21 @@ CREATE TABLE {schema}.pgqrs_batches (
   n smallint NOT NULL,
   enqueued_at timestamptz NOT NULL,
   producer_worker_id bigint,
-  payloads jsonb COMPRESSION lz4 NOT NULL,
+  payloads jsonb NOT NULL,
   PRIMARY KEY (queue_id, id)
 );
+
+-- Not every server is built with lz4.
+DO $do$
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_catalog.pg_settings
+    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)
+  ) THEN
+    ALTER TABLE {schema}.pgqrs_batches ALTER COLUMN payloads SET COMPRESSION lz4;
+  END IF;
+END
+$do$;
 
 -- The hot set: messages of one batch that share one state. Bit i of the mask is position i. The id
 -- is batch id × 64 + a position, so that the slices of a batch lie side by side.
