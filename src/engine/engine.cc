@@ -408,12 +408,14 @@ void Engine::Park(const Lane& lane, RequestPtr request) {
   const auto next_visible = dequeue.next_visible;
   const auto wait_until = *dequeue.wait_until;
   const auto worker = dequeue.worker;
+  const auto looked_at = dequeue.looked_at;
   waiters_.Park(std::move(request));
   UpdateListener();
   KeepPolling();
   ExpireAt(wait_until);
   if (next_visible) WakeQueueAt(queue_id, *next_visible);
-  if (lane.must_look_again) WakeQueue(queue_id);
+  // Another lane may have committed something after this one has looked.
+  if (lane.must_look_again || waiters_.HasChangedSince(queue_id, looked_at)) WakeQueue(queue_id);
   if (closed_) {
     Answer(waiters_.TakeAll());
   } else if (worker->is_retired) {
@@ -479,10 +481,12 @@ void Engine::WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at) {
 // A commit has made a message visible from this time on.
 void Engine::HasMessageFrom(std::int64_t queue_id, std::int64_t visible_at) {
   shared_->hints.Heard(queue_id, visible_at);
+  waiters_.NoteChange(queue_id);
   WakeQueueAt(queue_id, visible_at);
 }
 
 void Engine::WakeAll() {
+  waiters_.NoteChange();
   auto woken = waiters_.TakeAll();
   if (!woken.empty()) SubmitNow(std::move(woken));
 }

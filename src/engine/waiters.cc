@@ -48,6 +48,24 @@ std::vector<RequestPtr> Waiters::TakeAll() {
   return TakeWhere([](const DequeueRequest&) { return true; });
 }
 
+void Waiters::NoteChange(std::int64_t queue_id) {
+  const std::lock_guard lock(mutex_);
+  changed_at_[queue_id] = std::chrono::steady_clock::now();
+}
+
+void Waiters::NoteChange() {
+  const std::lock_guard lock(mutex_);
+  any_changed_at_ = std::chrono::steady_clock::now();
+}
+
+bool Waiters::HasChangedSince(std::int64_t queue_id,
+                              std::chrono::steady_clock::time_point looked_at) const {
+  const std::lock_guard lock(mutex_);
+  const auto changed = changed_at_.find(queue_id);
+  return any_changed_at_ >= looked_at ||
+         (changed != changed_at_.end() && changed->second >= looked_at);
+}
+
 std::vector<std::int64_t> Waiters::Queues() const {
   std::vector<std::int64_t> queues;
   {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/intake.h"
@@ -25,6 +26,13 @@ class Waiters {
   std::vector<RequestPtr> TakeExpired(std::chrono::steady_clock::time_point now);
   std::vector<RequestPtr> TakeAll();
 
+  // Remembers that a queue, or any, may have got something for them. One that has looked before
+  // that and is parked after it has missed it.
+  void NoteChange(std::int64_t queue_id);
+  void NoteChange();
+  bool HasChangedSince(std::int64_t queue_id,
+                       std::chrono::steady_clock::time_point looked_at) const;
+
   // The queues that they wait for, each once.
   std::vector<std::int64_t> Queues() const;
 
@@ -39,6 +47,8 @@ class Waiters {
 
   mutable std::mutex mutex_;
   std::vector<RequestPtr> parked_;
+  std::unordered_map<std::int64_t, std::chrono::steady_clock::time_point> changed_at_;
+  std::chrono::steady_clock::time_point any_changed_at_{};
 };
 
 }  // namespace pgqrs::engine

@@ -120,6 +120,9 @@ struct DequeueRequest : Request {
   // Its group had its share of work before all was found that is there: the engine runs it again.
   bool goes_on = false;
 
+  // When its last group began to look for messages.
+  std::chrono::steady_clock::time_point looked_at{};
+
   // Where `taken` is empty: when the queue's next message becomes visible, if it has any.
   std::optional<std::int64_t> next_visible;
 
@@ -128,6 +131,7 @@ struct DequeueRequest : Request {
     taken.resize(kept);
     goes_on = false;
     next_visible.reset();
+    looked_at = std::chrono::steady_clock::now();
   }
   int Missing() const { return count - static_cast<int>(taken.size()); }
 

@@ -65,6 +65,18 @@ TEST_F(WaitersTest, TakeWorkerGivesThoseOfTheWorker) {
   EXPECT_EQ(waiters_.size(), 1U);
 }
 
+TEST_F(WaitersTest, AChangeIsMissedByWhatHasLookedBefore) {
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_FALSE(waiters_.HasChangedSince(7, before));
+  waiters_.NoteChange(7);
+  EXPECT_TRUE(waiters_.HasChangedSince(7, before));
+  EXPECT_FALSE(waiters_.HasChangedSince(8, before));
+  EXPECT_FALSE(waiters_.HasChangedSince(7, Time::max()));
+  waiters_.NoteChange();
+  EXPECT_TRUE(waiters_.HasChangedSince(8, before));
+  EXPECT_FALSE(waiters_.HasChangedSince(8, Time::max()));
+}
+
 TEST_F(WaitersTest, TakeAllGivesEverything) {
   Park(1, 7);
   Park(2, 8);
