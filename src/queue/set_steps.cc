@@ -222,7 +222,9 @@ const driver::RowSink& SetSteps::SinkOf(Deal& deal) {
 bool SetSteps::TakeAgain(Deal& deal) {
   deal.token = group_.EarlierLeaseToken();
   if (deal.token == 0) return false;
-  group_.connection_.Run(Statement::kRetakeMessages, {deal.queue_id, deal.worker_id, deal.token},
+  const std::array<Scalar, 1> tokens = {deal.token};
+  group_.connection_.Run(Statement::kRetakeMessages,
+                         {deal.queue_id, deal.worker_id, std::span<const Scalar>(tokens)},
                          SinkOf(deal));
   if (deal.is_answered) group_.used_.lease_tokens.push_back(deal.token);
   return deal.is_answered;

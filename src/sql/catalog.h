@@ -83,7 +83,7 @@ namespace pgqrs::sql {
   V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
   V(FindAcked,               "IIIII",        "iiiii")               \
   V(FindStored,              "II",           "iiz")                 \
-  V(RetakeMessages,          "iii",          "iiiizzijziz")
+  V(RetakeMessages,          "iiI",          "iiiizzijziz")
 // clang-format on
 
 enum class Statement : std::size_t {

@@ -64,10 +64,10 @@ FROM unnest($1::bigint[], $2::bigint[]) AS w (queue_id, id), {schema}.pgqrs_batc
 WHERE b.queue_id = w.queue_id AND b.id = w.id;
 
 -- name: RetakeMessages
--- What was taken of a queue under lease $3, for worker $2, as TakeMessages has it. When it had
+-- What was taken of a queue under the leases $3, for worker $2, as TakeMessages has it. When it had
 -- become visible is not known any more.
 UPDATE {schema}.pgqrs_slices AS s SET worker_id = $2
 FROM {schema}.pgqrs_batches AS b
-WHERE s.queue_id = $1 AND s.lease_token = $3 AND b.queue_id = $1 AND b.id = s.id >> 6
+WHERE s.queue_id = $1 AND s.lease_token = ANY ($3) AND b.queue_id = $1 AND b.id = s.id >> 6
 RETURNING b.id, s.mask, s.read_ct, s.priority, b.enqueued_at, b.enqueued_at, b.producer_worker_id,
   b.payloads, s.leased_at, 0::bigint, NULL::timestamptz;
