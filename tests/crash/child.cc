@@ -18,8 +18,8 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-PgqrsStore Open(const std::string& database) {
-  Config config("sqlite://" + database);
+PgqrsStore Open(const std::string& dsn) {
+  Config config(dsn);
   config.max_read_ct = 1000;
   return PgqrsStore::Connect(config);
 }
