@@ -1,7 +1,12 @@
 #include "engine/readers.h"
 
+#include <pgqrs/error.h>
+
 #include <exception>
 #include <utility>
+
+#include "engine/lane.h"
+#include "engine/public_error.h"
 
 namespace pgqrs::engine {
 
@@ -35,18 +40,43 @@ void Readers::Run() {
   }
 }
 
-// In a transaction, so that all statements of the task see the same moment.
 void Readers::RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection) {
-  try {
-    if (!connection) connection = database_.OpenReader();
-    connection->Begin();
-  } catch (...) {
-    task(nullptr, std::current_exception());
+  const auto deadline = std::chrono::steady_clock::now() + connection_timeout_;
+  for (int attempt = 1;; ++attempt) {
+    const auto error = TryTask(task, connection);
+    if (!error) return;
+    if (MayPass(error) && BackOff(attempt, deadline, closed_)) continue;
+    task(nullptr, error);
     return;
   }
-  task(connection.get(), nullptr);
-  connection->Rollback();
-  if (connection->is_lost()) connection.reset();
+}
+
+// A server that cannot be reached may come back.
+std::unique_ptr<driver::Connection> Readers::Open() {
+  try {
+    return database_.OpenReader();
+  } catch (const PgqrsConnectionError& error) {
+    if (database_.is_embedded()) throw;
+    throw driver::Failure(driver::Fault::kLost, error.what());
+  }
+}
+
+// In a transaction, so that all statements of the task see the same moment.
+std::exception_ptr Readers::TryTask(const Task& task,
+                                    std::unique_ptr<driver::Connection>& connection) {
+  std::exception_ptr error;
+  try {
+    if (!connection) connection = Open();
+    connection->Begin();
+    task(connection.get(), nullptr);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (connection) {
+    connection->Rollback();
+    if (connection->is_lost()) connection.reset();
+  }
+  return error;
 }
 
 void Readers::Close() {

@@ -52,7 +52,7 @@ class ServerCrash : public CrashTest {
 TEST_F(ServerCrash, LosesAndDoublesNothing) {
   Seeded random;
   StartProcesses();
-  const auto rounds = (FromEnvironment("PGQRS_CRASH_ROUNDS", 30) + 9) / 10;
+  const auto rounds = (FromEnvironment("PGQRS_CRASH_ROUNDS", 20) + 9) / 10;
   for (std::int64_t round = 0; round < rounds && !HasFailure(); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::this_thread::sleep_for(microseconds(random.Pick(0, 100'000)));
