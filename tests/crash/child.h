@@ -11,7 +11,9 @@ namespace pgqrs::testing {
 //
 //   produce DSN JOURNAL NAME PAUSE_MS  enqueues for ever, alone and in batches, with pauses
 //   work DSN JOURNAL LEASE_MS          takes and acks messages for ever
-//   share DSN JOURNAL NAME COUNT       COUNT times enqueues a message, and takes and acks one
+//   share DSN JOURNAL NAME COUNT THREADS
+//                                      in each thread COUNT times enqueues a message, and takes and
+//                                      acks one
 //   hold DSN JOURNAL COUNT LEASE_MS    takes COUNT messages, waits for the file JOURNAL.go, and
 //                                      acks them
 //   do FILE CALL KIND NTH              makes one call of queue_calls.h on a file of SQLite, and

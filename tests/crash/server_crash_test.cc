@@ -4,11 +4,13 @@
 #include <pgqrs/pgqrs.h>
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "crash/crash_test.h"
+#include "support/postgres_shell.h"
 #include "support/seed.h"
 
 namespace pgqrs::testing {
@@ -17,6 +19,29 @@ namespace {
 class ServerCrash : public CrashTest {
  protected:
   ServerCrash() { UseDsn(server_.dsn()); }
+
+  // What commits is answered when the standby has it.
+  void AwaitSynchronousStandby() {
+    PostgresShell shell(server_.dsn());
+    shell.Execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    shell.Execute("SELECT pg_reload_conf()");
+    const auto deadline = std::chrono::steady_clock::now() + minutes(1);
+    while (shell.QueryInt("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") !=
+           1) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  }
+
+  // Of whichever of the two servers can write.
+  std::string DsnWith(const PostgresServer& standby) const {
+    auto dsn = server_.dsn();
+    const auto of_standby = standby.dsn();
+    const auto host = of_standby.find('@') + 1;
+    const auto end = dsn.find('/', dsn.find('@'));
+    dsn.insert(end, "," + of_standby.substr(host, of_standby.find('/', host) - host));
+    return dsn + "?target_session_attrs=read-write";
+  }
 
   void StartProcesses() {
     for (const auto* name : {"p1", "p2"}) StartProcess("produce", {name, "5"});
@@ -60,6 +85,26 @@ TEST_F(ServerCrash, LosesAndDoublesNothing) {
     CheckAgainstJournals();
     AwaitProgress(20);
   }
+  EndProcesses();
+  Drain();
+  CheckAgainstJournals();
+}
+
+TEST_F(ServerCrash, IsFollowedByTheStandbyThatIsPromoted) {
+  if (!std::filesystem::exists(server_.bin_folder() / "pg_basebackup")) {
+    GTEST_SKIP() << "this package of Postgres has no pg_basebackup";
+  }
+  auto standby = PostgresServer::StandbyOf(server_);
+  AwaitSynchronousStandby();
+  UseDsn(DsnWith(standby));
+  StartProcesses();
+  AwaitProgress(20);
+
+  server_.Stop(PostgresServer::StopMode::kImmediate);
+  standby.Promote();
+
+  AwaitProgress(20);
+  CheckAgainstJournals();
   EndProcesses();
   Drain();
   CheckAgainstJournals();
