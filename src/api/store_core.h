@@ -64,6 +64,18 @@ class Call final : public RequestT {
 template <typename T, typename RequestT>
 using CallPtr = std::unique_ptr<Call<T, RequestT>>;
 
+// Takes a step. Where it fails the work is as it was before, so that it can be repeated.
+template <typename Work>
+bool StepOrUndo(Work& work, driver::Connection& connection) {
+  auto before = work;
+  try {
+    return work.Step(connection);
+  } catch (...) {
+    work = std::move(before);
+    throw;
+  }
+}
+
 // A request that calls back on the engine's thread, for the library's own use: `done` must not
 // block.
 template <typename RequestT>
@@ -132,7 +144,7 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   CallPtr<void, queue::JobRequest> MakeSteps(Work work) {
     auto call = MakeCall<void, queue::JobRequest>([](queue::JobRequest&) {});
     call->step = [work = std::move(work)](driver::Connection& connection) mutable {
-      return work.Step(connection);
+      return StepOrUndo(work, connection);
     };
     return call;
   }
@@ -244,7 +256,7 @@ Future<T> StoreCore::RunSteps(Work work, T (Work::*result)() const) {
   auto shared = std::make_shared<Work>(std::move(work));
   auto call = MakeCall<T, queue::JobRequest>(
       [shared, result](queue::JobRequest&) { return ((*shared).*result)(); });
-  call->step = [shared](driver::Connection& connection) { return shared->Step(connection); };
+  call->step = [shared](driver::Connection& connection) { return StepOrUndo(*shared, connection); };
   return Submit(std::move(call));
 }
 
@@ -269,6 +281,7 @@ auto StoreCore::Read(F work) -> Future<std::invoke_result_t<F, driver::Connectio
       }
       return;
     } catch (...) {
+      if (engine::MayPass(std::current_exception())) throw;
       failure = engine->PublicError(std::current_exception());
     }
     // Moved, so that this thread lets go of the error before another has it.

@@ -96,7 +96,8 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
     : config_(config),
       database_(std::move(database)),
       intake_(config.max_pending_requests, config.max_pending_bytes, LaneCount(config, *database_)),
-      readers_(*database_, ReaderThreads(config, *database_), config.max_pending_requests) {
+      readers_(*database_, ReaderThreads(config, *database_), config.max_pending_requests,
+               config.connection_timeout) {
   queue::Session session;
   session.max_read_ct = config.max_read_ct;
   session.clock = config.clock;
@@ -176,8 +177,8 @@ void Engine::Read(Readers::Task task) {
   job->task = translated;
   job->may_free_messages = false;
   job->step = [job = job.get()](driver::Connection& connection) {
-    job->has_run = true;
     job->task(&connection, nullptr);
+    job->has_run = true;
     return false;
   };
   Submit(std::move(job));
@@ -251,8 +252,7 @@ void Engine::TryGroup(Lane& lane, std::span<Request* const> requests) {
       repeatable = FailUnrepeatable(requests, error);
       requests = repeatable;
     }
-    const bool is_passing = fault == driver::Fault::kLost || fault == driver::Fault::kConflict ||
-                            (fault == driver::Fault::kUnknown && earlier);
+    const bool is_passing = MayPass(error) || (fault == driver::Fault::kUnknown && earlier);
     if (is_passing && BackOff(attempt, deadline, closed_)) continue;
     if (!earlier && requests.size() > 1 && (!fault || fault == driver::Fault::kStatement)) {
       RunOneByOne(lane, requests, error);
@@ -338,23 +338,31 @@ void Engine::AfterCommit(queue::Group& group) {
   }
 }
 
+// Runs one step as one transaction. Answers whether another one is to follow.
+bool Engine::TryStep(Lane& lane, JobRequest& job) {
+  const auto deadline = ConnectionDeadline();
+  for (int attempt = 1;; ++attempt) {
+    bool is_committing = false;
+    try {
+      auto& connection = lane.Connect(deadline, closed_);
+      connection.Begin();
+      const bool again = job.step(connection);
+      is_committing = true;
+      connection.Commit();
+      return again;
+    } catch (...) {
+      const auto error = std::current_exception();
+      Rollback(lane, error);
+      if (MayPass(error) && BackOff(attempt, deadline, closed_)) continue;
+      job.error = PublicError(is_committing && !FaultOf(error) ? AsUnknown(error) : error);
+      return false;
+    }
+  }
+}
+
 void Engine::RunJob(Lane& lane, RequestPtr request) {
   auto& job = static_cast<JobRequest&>(*request);
-  bool again = false;
-  bool is_committing = false;
-  try {
-    auto& connection = lane.Connect(ConnectionDeadline(), closed_);
-    connection.Begin();
-    again = job.step(connection);
-    is_committing = true;
-    connection.Commit();
-  } catch (...) {
-    const auto error = std::current_exception();
-    Rollback(lane, error);
-    again = false;
-    job.error = PublicError(is_committing && !FaultOf(error) ? AsUnknown(error) : error);
-  }
-  if (again) {
+  if (TryStep(lane, job)) {
     auto requests = Single(std::move(request));
     if (intake_.PushNow(requests)) return;
     request = std::move(requests.front());

@@ -95,6 +95,7 @@ class Engine {
   void RunOneByOne(Lane& lane, std::span<queue::Request* const> requests,
                    const std::exception_ptr& why);
   void AfterCommit(queue::Group& group);
+  bool TryStep(Lane& lane, queue::JobRequest& job);
   void RunJob(Lane& lane, RequestPtr request);
   void Rollback(Lane& lane, const std::exception_ptr& error);
   std::chrono::steady_clock::time_point ConnectionDeadline() const;

@@ -72,6 +72,11 @@ std::optional<driver::Fault> FaultOf(const std::exception_ptr& error) noexcept {
   }
 }
 
+bool MayPass(const std::exception_ptr& error) noexcept {
+  const auto fault = FaultOf(error);
+  return fault == driver::Fault::kLost || fault == driver::Fault::kConflict;
+}
+
 std::exception_ptr AsUnknown(const std::exception_ptr& error) noexcept {
   if (FaultOf(error) == driver::Fault::kUnknown) return error;
   try {

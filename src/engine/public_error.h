@@ -19,6 +19,9 @@ std::exception_ptr MakePublicError(const std::exception_ptr& error) noexcept;
 // The fault of a driver::Failure; nothing for any other exception.
 std::optional<driver::Fault> FaultOf(const std::exception_ptr& error) noexcept;
 
+// Whether nothing was changed, and the same transaction again may succeed.
+bool MayPass(const std::exception_ptr& error) noexcept;
+
 // The same as a driver::Failure of unknown outcome.
 std::exception_ptr AsUnknown(const std::exception_ptr& error) noexcept;
 

@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include "engine/lane.h"
+#include "engine/public_error.h"
 #include "util/thread.h"
 
 namespace pgqrs::engine {
@@ -47,32 +49,43 @@ void Readers::Run() {
   }
 }
 
-// In a transaction, so that all statements of the task see the same moment.
 void Readers::RunTask(const Task& task, std::unique_ptr<driver::Connection>& connection) {
-  try {
-    Begin(connection);
-  } catch (...) {
-    connection.reset();
-    task(nullptr, std::current_exception());
+  const auto deadline = std::chrono::steady_clock::now() + connection_timeout_;
+  for (int attempt = 1;; ++attempt) {
+    const auto error = TryTask(task, connection);
+    if (!error) return;
+    if (MayPass(error) && BackOff(attempt, deadline, closed_)) continue;
+    task(nullptr, error);
     return;
   }
-  task(connection.get(), nullptr);
-  connection->Rollback();
-  if (connection->is_lost()) connection.reset();
 }
 
-// Where the connection was lost since its last use, on a new one.
-void Readers::Begin(std::unique_ptr<driver::Connection>& connection) {
-  if (connection) {
-    try {
-      connection->Begin();
-      return;
-    } catch (const driver::Failure&) {
-      if (!connection->is_lost()) throw;
-    }
+// A server that cannot be reached may come back.
+std::unique_ptr<driver::Connection> Readers::Open() {
+  try {
+    return database_.OpenReader();
+  } catch (const PgqrsConnectionError& error) {
+    if (database_.is_embedded()) throw;
+    throw driver::Failure(driver::Fault::kLost, error.what());
   }
-  connection = database_.OpenReader();
-  connection->Begin();
+}
+
+// In a transaction, so that all statements of the task see the same moment.
+std::exception_ptr Readers::TryTask(const Task& task,
+                                    std::unique_ptr<driver::Connection>& connection) {
+  std::exception_ptr error;
+  try {
+    if (!connection) connection = Open();
+    connection->Begin();
+    task(connection.get(), nullptr);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  if (connection) {
+    connection->Rollback();
+    if (connection->is_lost()) connection.reset();
+  }
+  return error;
 }
 
 void Readers::Close() {

@@ -121,7 +121,7 @@ std::optional<Numbers> Group::MayHaveCommitted() {
   // Workers may have got leases that nobody knows of. A worker that is new here may have no row.
   CountTaken();
   for (auto* worker : new_workers_) worker->id = 0;
-  if (!set_steps_) return std::nullopt;
+  if (!works_on_sets_) return std::nullopt;
   return std::move(used_);
 }
 

@@ -43,7 +43,33 @@ void SettleStep::RunLeft(SettleRequest& request) {
   std::vector<SettleRequest::Target> targets;
   for (const auto index : request.left) targets.push_back(request.targets[index]);
   Run(request, targets);
-  for (std::size_t i = 0; i < targets.size(); ++i) request.answers[request.left[i]] = answers_[i];
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    auto answer = request.answers[request.left[i]];
+    // An earlier attempt that had it may have been committed after all.
+    const bool was_done = answer && group_.earlier_ != nullptr && IsArchived(request, targets[i]);
+    answer = answers_[i] || was_done;
+  }
+}
+
+bool SettleStep::IsArchived(const SettleRequest& request, const SettleRequest::Target& target) {
+  const bool has_token = target.lease_token != 0;
+  const driver::Scalar queue_id = WorkOn(target).queue_id;
+  const driver::Scalar batch_id = BatchOf(target.message_id);
+  const driver::Scalar mask = ToInt(BitOf(target.message_id));
+  const driver::Scalar token = has_token ? driver::Scalar(target.lease_token) : driver::Scalar();
+  const driver::Scalar worker_id =
+      has_token || !request.worker ? driver::Scalar() : driver::Scalar(request.worker->id.load());
+  const auto one = [](const driver::Scalar& value) { return std::span(&value, 1); };
+  bool found = false;
+  group_.connection_.Run(
+      sql::Statement::kFindAcked,
+      {one(queue_id), one(batch_id), one(mask), one(token), one(worker_id)},
+      [&](const driver::Row& row) {
+        found = true;
+        group_.settled_[row.Int(3)] += 1;
+        return false;
+      });
+  return found;
 }
 
 SettleStep::Work& SettleStep::WorkOn(const SettleRequest::Target& target) {

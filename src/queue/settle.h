@@ -39,6 +39,7 @@ class SettleStep {
   void Run(SettleRequest& request, Targets targets);
   // Only those targets that are still to be answered.
   void RunLeft(SettleRequest& request);
+  bool IsArchived(const SettleRequest& request, const SettleRequest::Target& target);
 
   Work& WorkOn(const SettleRequest::Target& target);
   // Carries out the first targets, as many as are of one batch and lease, and gives their number.

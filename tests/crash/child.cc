@@ -8,6 +8,7 @@
 #include <map>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "crash/journal.h"
 #include "crash/queue_calls.h"
@@ -18,8 +19,8 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-PgqrsStore Open(const std::string& database) {
-  Config config("sqlite://" + database);
+PgqrsStore Open(const std::string& dsn) {
+  Config config(dsn);
   config.max_read_ct = 1000;
   return PgqrsStore::Connect(config);
 }
@@ -87,18 +88,29 @@ int Work(const Arguments& arguments) {
   }
 }
 
-int Share(const Arguments& arguments) {
-  auto store = Open(arguments.at(1));
+void ShareOn(PgqrsStore& store, JournalWriter& journal, const std::string& name, int count) {
   auto queue = store.Queue("jobs");
-  JournalWriter journal(arguments.at(2));
-  Payloads payloads(arguments.at(3));
-  const int count = std::stoi(arguments.at(4));
+  Payloads payloads(name);
   for (int i = 0; i < count; ++i) {
     Enqueue(queue, journal, payloads.Next(1));
     auto messages = queue.DequeueBatch(1);
     journal.Taken(messages);
     AckAll(journal, messages);
   }
+}
+
+int Share(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  JournalWriter journal(arguments.at(2));
+  const int count = std::stoi(arguments.at(4));
+  const int threads = std::stoi(arguments.at(5));
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) {
+    others.emplace_back(
+        [&, i] { ShareOn(store, journal, arguments.at(3) + "-" + std::to_string(i), count); });
+  }
+  ShareOn(store, journal, arguments.at(3), count);
+  for (auto& other : others) other.join();
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "support/postgres_shell.h"
 #include "support/sqlite_shell.h"
 
 namespace pgqrs::testing {
@@ -18,12 +19,17 @@ struct Stored {
   std::string state;
 };
 
+std::vector<std::vector<std::string>> Query(const std::string& dsn, const std::string& sql) {
+  const std::string sqlite = "sqlite://";
+  if (dsn.starts_with(sqlite)) return SqliteShell(dsn.substr(sqlite.size())).Query(sql);
+  return PostgresShell(dsn).Query(sql);
+}
+
 // All messages at one moment. The schema may be missing yet.
-std::map<std::int64_t, Stored> ReadMessages(const std::string& database) {
-  SqliteShell shell(database);
+std::map<std::int64_t, Stored> ReadMessages(const std::string& dsn) {
   std::map<std::int64_t, Stored> messages;
   std::set<std::string> payloads;
-  for (const auto& row : shell.Query("SELECT id, payload, state FROM pgqrs_messages")) {
+  for (const auto& row : Query(dsn, "SELECT id, payload, state FROM pgqrs_messages")) {
     const auto id = std::stoll(row.at(0));
     EXPECT_TRUE(messages.emplace(id, Stored{row.at(1), row.at(2)}).second)
         << "message " << id << " is there twice";
@@ -36,7 +42,7 @@ std::map<std::int64_t, Stored> ReadMessages(const std::string& database) {
 
 Process CrashTest::Start(const std::string& role, std::vector<std::string> more) {
   ++started_;
-  std::vector<std::string> arguments = {"--child", role, database()};
+  std::vector<std::string> arguments = {"--child", role, role == "do" ? database() : dsn()};
   if (role != "do") arguments.push_back(LastJournal());
   arguments.insert(arguments.end(), more.begin(), more.end());
   return Process(std::move(arguments));
@@ -47,7 +53,7 @@ std::string CrashTest::LastJournal() const {
 }
 
 PgqrsStore CrashTest::Open(Duration ahead) const {
-  Config config("sqlite://" + database());
+  Config config(dsn());
   config.max_read_ct = 1000;
   config.clock = [ahead] {
     return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()) + ahead;
@@ -70,7 +76,7 @@ void CrashTest::AwaitFirstNote(Process& process) const {
 void CrashTest::CheckAgainstJournals() const {
   const auto journals = ReadJournals();
   journals.CheckDeliveries();
-  const auto stored = ReadMessages(database());
+  const auto stored = ReadMessages(dsn());
   for (const auto& [id, payload] : journals.enqueued) {
     const auto found = stored.find(id);
     ASSERT_NE(found, stored.end()) << "message " << id << " is lost";

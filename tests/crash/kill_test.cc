@@ -13,7 +13,7 @@
 namespace pgqrs::testing {
 namespace {
 
-class Killed : public CrashTest {
+class Killed : public CrashTestOnEach {
  protected:
   // The first two are producers, the others workers.
   static constexpr int kProcesses = 4;
@@ -36,7 +36,10 @@ class Killed : public CrashTest {
   int incarnation_ = 0;
 };
 
-TEST_F(Killed, ProcessesLoseAndDoubleNothing) {
+INSTANTIATE_TEST_SUITE_P(On, Killed, ::testing::ValuesIn(kBackends),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST_P(Killed, ProcessesLoseAndDoubleNothing) {
   Seeded random;
   std::vector<Process> processes;
   processes.reserve(kProcesses);
@@ -63,7 +66,7 @@ TEST_F(Killed, ProcessesLoseAndDoubleNothing) {
   EXPECT_THAT(journals.enqueued, Not(IsEmpty()));
 }
 
-TEST_F(Killed, ConsumerGivesBackExactlyWhatItHoldsAfterItsLease) {
+TEST_P(Killed, ConsumerGivesBackExactlyWhatItHoldsAfterItsLease) {
   constexpr auto kLease = std::chrono::minutes(10);
   std::vector<std::int64_t> ids;
   {

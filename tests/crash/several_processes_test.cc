@@ -54,7 +54,7 @@ TEST_P(ManyProcesses, ShareAFileFromItsFirstOpeningOn) {
   std::vector<Process> processes;
   processes.reserve(static_cast<std::size_t>(GetParam()));
   for (int i = 0; i < GetParam(); ++i) {
-    processes.push_back(Start("share", {"p" + std::to_string(i), std::to_string(each)}));
+    processes.push_back(Start("share", {"p" + std::to_string(i), std::to_string(each), "1"}));
   }
   for (auto& process : processes) EXPECT_EQ(process.Wait(), 0);
   Drain();
@@ -62,6 +62,26 @@ TEST_P(ManyProcesses, ShareAFileFromItsFirstOpeningOn) {
   const auto journals = ReadJournals();
   EXPECT_THAT(journals.enqueued, SizeIs(GetParam() * each));
   EXPECT_THAT(journals.acked, SizeIs(GetParam() * each));
+  EXPECT_THAT(journals.refused, IsEmpty());
+}
+
+TEST_F(SeveralProcesses, OfManyThreadsHandOutEachMessageToOneAtATimeOnAServer) {
+  const int count = IsSanitized() ? 2 : 10;
+  const int processes = IsSanitized() ? 3 : 8;
+  constexpr int kThreads = 8;
+  const PostgresServer server({.fsync = false, .settings = {"max_connections=200"}});
+  UseDsn(server.dsn());
+  std::vector<Process> sharers;
+  sharers.reserve(static_cast<std::size_t>(processes));
+  for (int i = 0; i < processes; ++i) {
+    sharers.push_back(
+        Start("share", {"p" + std::to_string(i), std::to_string(count), std::to_string(kThreads)}));
+  }
+  for (auto& process : sharers) EXPECT_EQ(process.Wait(), 0);
+  Drain();
+  CheckAgainstJournals();
+  const auto journals = ReadJournals();
+  EXPECT_THAT(journals.acked, SizeIs(processes * kThreads * count));
   EXPECT_THAT(journals.refused, IsEmpty());
 }
 

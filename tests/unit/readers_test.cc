@@ -35,7 +35,7 @@ class ReadersTest : public ::testing::Test {
 };
 
 TEST_F(ReadersTest, ATaskGetsAConnectionOnAnotherThread) {
-  Readers readers(database_, 2, 1000);
+  Readers readers(database_, 2, 1000, std::chrono::seconds(30));
   std::promise<std::thread::id> done;
   EXPECT_TRUE(readers.Submit([&](driver::Connection* connection, const std::exception_ptr& error) {
     EXPECT_NE(connection, nullptr);
@@ -53,7 +53,7 @@ TEST_F(ReadersTest, TasksRunBesideEachOtherUpToTheLimit) {
   int running = 0;
   std::set<driver::Connection*> connections;
   {
-    Readers readers(database_, kThreads, 1000);
+    Readers readers(database_, kThreads, 1000, std::chrono::seconds(30));
     for (int i = 0; i < kThreads; ++i) {
       readers.Submit([&](driver::Connection* connection, const std::exception_ptr&) {
         std::unique_lock lock(mutex);
@@ -73,7 +73,7 @@ TEST_F(ReadersTest, NoMoreThreadsRunThanAllowed) {
   std::atomic<int> done = 0;
   std::atomic<bool> too_many = false;
   {
-    Readers readers(database_, 2, 1000);
+    Readers readers(database_, 2, 1000, std::chrono::seconds(30));
     for (int i = 0; i < 50; ++i) {
       readers.Submit([&](driver::Connection*, const std::exception_ptr&) {
         if (++running > 2) too_many = true;
@@ -88,7 +88,7 @@ TEST_F(ReadersTest, NoMoreThreadsRunThanAllowed) {
 }
 
 TEST_F(ReadersTest, AConnectionThatCannotWriteIsWhatTheyGet) {
-  Readers readers(database_, 1, 1000);
+  Readers readers(database_, 1, 1000, std::chrono::seconds(30));
   std::promise<void> done;
   readers.Submit([&](driver::Connection* connection, const std::exception_ptr&) {
     EXPECT_THROW(connection->RunScript("CREATE TABLE t (a)"), driver::Failure);
@@ -99,7 +99,7 @@ TEST_F(ReadersTest, AConnectionThatCannotWriteIsWhatTheyGet) {
 
 TEST_F(ReadersTest, ATaskGetsTheErrorWhereThereIsNoConnectionAndTheNextTriesAgain) {
   driver::SqliteDatabase missing(ConfigOf(folder_.File("missing/queue.db")));
-  Readers readers(missing, 1, 1000);
+  Readers readers(missing, 1, 1000, std::chrono::seconds(30));
   for (int i = 0; i < 2; ++i) {
     std::promise<std::string> why;
     readers.Submit([&](driver::Connection* connection, const std::exception_ptr& error) {
@@ -111,7 +111,7 @@ TEST_F(ReadersTest, ATaskGetsTheErrorWhereThereIsNoConnectionAndTheNextTriesAgai
 }
 
 TEST_F(ReadersTest, CloseRunsWhatWasSubmittedAndRefusesTheRest) {
-  Readers readers(database_, 1, 1000);
+  Readers readers(database_, 1, 1000, std::chrono::seconds(30));
   std::atomic<int> done = 0;
   for (int i = 0; i < 20; ++i) {
     readers.Submit([&](driver::Connection*, const std::exception_ptr&) { ++done; });

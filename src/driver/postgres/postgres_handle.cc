@@ -28,9 +28,7 @@ std::string Field(const PGresult* result, int field) {
 // By the classes of SQLSTATE.
 Fault FaultOf(std::string_view state) {
   const auto group = state.substr(0, 2);
-  if (state == "57P01" || state == "57P02" || state == "57P03" || group == "08") {
-    return Fault::kLost;
-  }
+  if (group == "08") return Fault::kLost;
   if (state == "40001" || state == "40P01") return Fault::kConflict;
   if (state == "55P03" || state == "57014") return Fault::kBusy;
   if (group == "53" || group == "58" || group == "XX" || state == "25006") return Fault::kStorage;
@@ -84,7 +82,10 @@ Failure PostgresFailure(PGconn* connection, const PGresult* result, std::string_
   const bool shows_data = state.starts_with("22") || state.starts_with("23");
   if (!detail.empty() && !shows_data) message += " (" + detail + ")";
   if (!state.empty()) message += " [SQLSTATE " + state + "]";
-  return {FaultOf(state), prefix + message};
+  // A fatal error ends the session, whatever its reason.
+  const auto severity = Field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const bool is_fatal = severity == "FATAL" || severity == "PANIC";
+  return {is_fatal ? Fault::kLost : FaultOf(state), prefix + message};
 }
 
 }  // namespace pgqrs::driver

@@ -50,11 +50,12 @@ SELECT * FROM {schema}.pgqrs_take($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: FindAcked
 -- Which of these acks are in the archive: parameters and answer are those of AckSlices.
-SELECT a.queue_id, a.batch_id, a.mask, a.worker_id, a.lease_token
+SELECT a.queue_id, a.batch_id, w.mask, a.worker_id, a.lease_token
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
     AS w (queue_id, batch_id, mask, token, worker_id),
   {schema}.pgqrs_archive AS a
-WHERE a.queue_id = w.queue_id AND a.batch_id = w.batch_id AND a.mask = w.mask AND NOT a.dead
+WHERE a.queue_id = w.queue_id AND a.batch_id = w.batch_id AND a.mask & w.mask = w.mask
+  AND NOT a.dead
   AND (a.lease_token = w.token OR w.token IS NULL AND a.worker_id = w.worker_id);
 
 -- name: FindStored
