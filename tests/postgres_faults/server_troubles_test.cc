@@ -23,12 +23,12 @@ class ServerTroubles : public PostgresTest {
   void Reset(const std::string& name) { Alter("RESET " + name); }
 
   // Ends the sessions of the store.
-  void EndSessions() { Shell().Query("SELECT pg_terminate_backend(pid)" + kOthers); }
+  void EndSessions() { Shell().Query("SELECT pg_terminate_backend(pid)" + others_); }
 
   void AwaitNoSession() {
     const auto deadline = std::chrono::steady_clock::now() + minutes(1);
     auto shell = Shell();
-    while (shell.QueryInt("SELECT count(*)" + kOthers) > 0) {
+    while (shell.QueryInt("SELECT count(*)" + others_) > 0) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline);
       std::this_thread::sleep_for(milliseconds(10));
     }
@@ -53,7 +53,7 @@ class ServerTroubles : public PostgresTest {
     shell.Execute("ALTER DATABASE " + database + " " + change);
   }
 
-  const std::string kOthers =
+  const std::string others_ =
       " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
       "AND backend_type = 'client backend'";
 };
@@ -135,21 +135,22 @@ TEST_F(ServerTroubles, ARightThatIsTakenAwaySaysSo) {
   owner.Queue("jobs").Enqueue("before");
   const auto role = NewRole();
   auto shell = Shell();
-  for (const std::string kind : {"TABLES", "SEQUENCES", "FUNCTIONS"}) {
-    shell.Execute("GRANT ALL ON ALL " + kind + " IN SCHEMA public TO " + role);
-  }
+  const auto all = " IN SCHEMA public TO " + role;
+  shell.Execute("GRANT ALL ON ALL TABLES" + all);
+  shell.Execute("GRANT ALL ON ALL SEQUENCES" + all);
+  shell.Execute("GRANT ALL ON ALL FUNCTIONS" + all);
   auto as_role = config();
   as_role.dsn = DsnAs(role);
   auto store = PgqrsStore::Connect(as_role);
   ExpectWorks(store, 1);
   auto queue = store.Queue("jobs");
-  const auto tables = "ON pgqrs_batches, pgqrs_slices ";
+  const std::string rights = " INSERT, UPDATE ON pgqrs_batches, pgqrs_slices ";
 
-  shell.Execute("REVOKE INSERT, UPDATE " + std::string(tables) + "FROM " + role);
+  shell.Execute("REVOKE" + rights + "FROM " + role);
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("refused"); }),
               AllOf(HasSubstr("EnqueueBatches"), HasSubstr("permission denied")));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Dequeue(); }), HasSubstr("permission denied"));
-  shell.Execute("GRANT INSERT, UPDATE " + std::string(tables) + "TO " + role);
+  shell.Execute("GRANT" + rights + "TO " + role);
 
   ExpectWorks(store, 1);
 }
