@@ -177,9 +177,7 @@ void DequeueStep::TakeRun(Deal& deal, std::vector<Found>::const_iterator begin,
 }
 
 void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
-  if (deal.lease_token == 0) {
-    deal.lease_token = group_.session_.shared->lease_tokens.Next(group_.connection_);
-  }
+  if (deal.lease_token == 0) deal.lease_token = group_.NextLeaseToken();
   auto state = found.slice.state;
   state.visible_at = deal.lease_end;
   state.read_count += 1;

@@ -131,11 +131,18 @@ bool Group::CanBeRepeated(const Request& request) {
          static_cast<const SettleRequest&>(request).action == SettleRequest::Action::kAck;
 }
 
-// The sequences of a server do not go back with a transaction, and what was reserved stays ours.
+// The sequences of a server do not go back with a transaction, so what was reserved stays ours. But
+// a reservation that was not committed may be forgotten when the server crashes: the numbers that
+// it gave are not used any further.
 void Group::RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens) {
-  if (works_on_sets_) return;
-  session_.shared->batch_ids.Restore(batch_ids);
-  session_.shared->lease_tokens.Restore(lease_tokens);
+  auto& shared = *session_.shared;
+  if (!works_on_sets_) {
+    shared.batch_ids.Restore(batch_ids);
+    shared.lease_tokens.Restore(lease_tokens);
+    return;
+  }
+  if (reserves_batch_ids_) shared.batch_ids.Restore({});
+  if (reserves_lease_tokens_) shared.lease_tokens.Restore({});
 }
 
 void Group::CountTaken() {
@@ -154,11 +161,16 @@ std::int64_t Group::WorkerId(Worker& worker) {
   return worker.id;
 }
 
+bool Group::IsNewWorker(std::int64_t worker_id) const {
+  return std::any_of(new_workers_.begin(), new_workers_.end(),
+                     [&](const auto* worker) { return worker->id == worker_id; });
+}
+
 std::int64_t Group::NextBatchId() {
   auto& used = used_.batch_ids;
   const bool is_known = earlier_ != nullptr && used.size() < earlier_->batch_ids.size();
   used.push_back(is_known ? earlier_->batch_ids[used.size()]
-                          : session_.shared->batch_ids.Next(connection_));
+                          : session_.shared->batch_ids.Next(connection_, reserves_batch_ids_));
   return used.back();
 }
 
@@ -169,7 +181,8 @@ std::int64_t Group::EarlierLeaseToken() const {
 }
 
 std::int64_t Group::NextLeaseToken() {
-  used_.lease_tokens.push_back(session_.shared->lease_tokens.Next(connection_));
+  used_.lease_tokens.push_back(
+      session_.shared->lease_tokens.Next(connection_, reserves_lease_tokens_));
   return used_.lease_tokens.back();
 }
 

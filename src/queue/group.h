@@ -83,6 +83,7 @@ class Group {
   void RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens);
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
+  bool IsNewWorker(std::int64_t worker_id) const;
   std::int64_t NextBatchId();
   // Under which an earlier attempt may have taken what the next dequeue wants. 0: there was none.
   std::int64_t EarlierLeaseToken() const;
@@ -99,6 +100,8 @@ class Group {
   const std::span<Request* const> requests_;
   const Numbers* const earlier_;
   Numbers used_;
+  bool reserves_batch_ids_ = false;
+  bool reserves_lease_tokens_ = false;
   std::int64_t now_ = 0;
   std::unique_ptr<SetSteps> set_steps_;
   std::unordered_map<std::int64_t, std::exception_ptr> queue_errors_;  // Null: it is open.

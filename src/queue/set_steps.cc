@@ -158,12 +158,20 @@ void SetSteps::SendBatches(std::size_t begin, std::size_t end) {
   values.push_back(AsValue(Clock()));
   const auto& sink = Keep([this](const driver::Row& row) {
     stored_in_.insert(row.Int(0));
+    stored_.insert(row.Int(1));
     group_.NoteVisible(row.Int(0), row.Int(2));
     return true;
   });
   group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
   if (group_.earlier_ == nullptr) return;
-  group_.connection_.Send(Statement::kFindStored, std::span(values).first(2), sink);
+  // A producer that is registered anew had another number before.
+  std::vector<Scalar> producers;
+  for (std::size_t i = begin; i < end; ++i) {
+    const auto id = batches_[i].first.producer;
+    producers.push_back(group_.IsNewWorker(id) ? Scalar() : Scalar(id));
+  }
+  const std::array<Value, 3> stored = {values[0], values[1], std::span<const Scalar>(producers)};
+  group_.connection_.Send(Statement::kFindStored, stored, sink);
 }
 
 void SetSteps::SendDeals(const std::vector<DequeueRequest*>& requests) {
@@ -280,8 +288,15 @@ void SetSteps::ConcludeAcks() {
 
 void SetSteps::ConcludeEnqueues() {
   for (auto* request : enqueues_) {
-    if (request->payloads.empty() || stored_in_.contains(request->queue->id)) continue;
-    request->error = QueueIsGone(*request->queue);
+    if (request->payloads.empty()) continue;
+    if (!stored_in_.contains(request->queue->id)) {
+      request->error = QueueIsGone(*request->queue);
+    } else if (!std::all_of(request->ids.begin(), request->ids.end(),
+                            [this](std::int64_t id) { return stored_.contains(BatchOf(id)); })) {
+      request->error = std::make_exception_ptr(InternalError(
+          "the ids of the messages were in use: the server has forgotten what it had reserved; not "
+          "all of the messages are stored"));
+    }
   }
 }
 

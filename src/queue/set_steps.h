@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -99,7 +100,8 @@ class SetSteps {
   std::vector<Target> targets_;
   std::vector<EnqueueRequest*> enqueues_;
   std::vector<std::pair<BatchKind, NewBatch>> batches_;
-  std::set<std::int64_t> stored_in_;  // The queues of which the server stored something.
+  std::set<std::int64_t> stored_in_;         // The queues of which the server stored something.
+  std::unordered_set<std::int64_t> stored_;  // The batches.
   std::deque<Deal> deals_;
   std::vector<Request*> left_over_;
   std::vector<std::string_view> elements_;

@@ -61,14 +61,13 @@ bool SettleStep::IsArchived(const SettleRequest& request, const SettleRequest::T
       has_token || !request.worker ? driver::Scalar() : driver::Scalar(request.worker->id.load());
   const auto one = [](const driver::Scalar& value) { return std::span(&value, 1); };
   bool found = false;
-  group_.connection_.Run(
-      sql::Statement::kFindAcked,
-      {one(queue_id), one(batch_id), one(mask), one(token), one(worker_id)},
-      [&](const driver::Row& row) {
-        found = true;
-        group_.settled_[row.Int(3)] += 1;
-        return false;
-      });
+  group_.connection_.Run(sql::Statement::kFindAcked,
+                         {one(queue_id), one(batch_id), one(mask), one(token), one(worker_id)},
+                         [&](const driver::Row& row) {
+                           found = true;
+                           group_.settled_[row.Int(3)] += 1;
+                           return false;
+                         });
   return found;
 }
 

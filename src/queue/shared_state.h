@@ -47,7 +47,8 @@ class IdBlock {
  public:
   explicit IdBlock(sql::Statement reserve) : reserve_(reserve) {}
 
-  std::int64_t Next(driver::Connection& connection);
+  // Sets `reserves` where some had to be reserved first, in the open transaction.
+  std::int64_t Next(driver::Connection& connection, bool& reserves);
 
   // Which numbers are left, to go back to where the transaction that took some is undone, and the
   // reservation with it.

@@ -82,7 +82,7 @@ namespace pgqrs::sql {
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
   V(FindAcked,               "IIIII",        "iiiii")               \
-  V(FindStored,              "II",           "iiz")                 \
+  V(FindStored,              "III",          "iiz")                 \
   V(RetakeMessages,          "iiI",          "iiiizzijziz")
 // clang-format on
 

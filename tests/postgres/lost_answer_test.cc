@@ -116,6 +116,23 @@ TEST_P(LostAnswer, AReleaseSaysThatNobodyKnows) {
               ::testing::HasSubstr("the outcome is unknown"));
 }
 
+class ForgottenIds : public PostgresTest {};
+
+// What a server does that crashes before the numbers that it gave are on its disk.
+TEST_F(ForgottenIds, AnEnqueueUnderIdsThatAreInUseIsNoSuccess) {
+  auto one = Open();
+  auto two = Open();
+  auto queue = one.Queue("jobs");
+  queue.Enqueue("one");  // Reserves ids from 1 on.
+  Shell().Execute("SELECT setval('pgqrs_batch_ids', 1)");
+  auto same_queue = two.Queue("jobs");
+  same_queue.Enqueue("two");
+
+  EXPECT_THROW(queue.Enqueue("lost"), Error);
+
+  EXPECT_EQ(queue.Metrics().waiting, 2);
+}
+
 class LostWhileIdle : public PostgresTest {};
 
 // Not even a release is of unknown outcome.

@@ -59,10 +59,14 @@ WHERE a.queue_id = w.queue_id AND a.batch_id = w.batch_id AND a.mask & w.mask = 
   AND (a.lease_token = w.token OR w.token IS NULL AND a.worker_id = w.worker_id);
 
 -- name: FindStored
--- Which of these batches are there. The time is one at which they were not yet visible, or just.
+-- Which of these batches are there: by their ids and, where it is not null, the producer ($3), since
+-- a server that crashed may have given the ids again. The time is one at which they were not yet
+-- visible, or just.
 SELECT b.queue_id, b.id, b.enqueued_at
-FROM unnest($1::bigint[], $2::bigint[]) AS w (queue_id, id), {schema}.pgqrs_batches AS b
-WHERE b.queue_id = w.queue_id AND b.id = w.id;
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS w (queue_id, id, producer_worker_id),
+  {schema}.pgqrs_batches AS b
+WHERE b.queue_id = w.queue_id AND b.id = w.id
+  AND (w.producer_worker_id IS NULL OR b.producer_worker_id = w.producer_worker_id);
 
 -- name: RetakeMessages
 -- What was taken of a queue under the leases $3, for worker $2, as TakeMessages has it. When it had
