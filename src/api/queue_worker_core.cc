@@ -421,9 +421,9 @@ bool QueueWorkerCore::IsAtRest() const {
   return stopping_ && running_ == 0 && unsettled_ == 0 && !is_feeding_;
 }
 
-void QueueWorkerCore::WaitForRest() {
-  std::unique_lock lock(mutex_);
-  while (!IsAtRest()) {
+template <typename Condition>
+void QueueWorkerCore::WaitUntil(std::unique_lock<std::mutex>& lock, Condition condition) {
+  while (!condition()) {
     const bool cancel = stopping_ && is_feeding_ && worker_;
     if (!cancel) {
       changed_.wait(lock);
@@ -435,6 +435,11 @@ void QueueWorkerCore::WaitForRest() {
     lock.lock();
     changed_.wait_for(lock, std::chrono::milliseconds(10));
   }
+}
+
+void QueueWorkerCore::WaitForRest() {
+  std::unique_lock lock(mutex_);
+  WaitUntil(lock, [this] { return IsAtRest(); });
 }
 
 bool QueueWorkerCore::Stop(Duration deadline) {
@@ -451,6 +456,8 @@ bool QueueWorkerCore::Stop(Duration deadline) {
     const bool finished =
         changed_.wait_for(lock, deadline, [this] { return phase_ == Phase::kFinished; });
     if (finished) return true;
+    // A feed that looks once more would take what is released.
+    WaitUntil(lock, [this] { return !is_feeding_; });
     for (const auto& [id, token] : held_) {
       abandoned.push_back({.message_id = id, .lease_token = token, .queue_id = queue_id()});
     }
@@ -458,6 +465,9 @@ bool QueueWorkerCore::Stop(Duration deadline) {
     if (!abandoned.empty()) ++unsettled_;
   }
   GiveBack(std::move(abandoned), false);
+  // Whoever asks for a message next is to find them, whichever lane it gets.
+  std::unique_lock lock(mutex_);
+  WaitUntil(lock, [this] { return unsettled_ == 0; });
   return false;
 }
 

@@ -78,6 +78,8 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void ExtendLeases();
 
   void StopTaking();
+  template <typename Condition>
+  void WaitUntil(std::unique_lock<std::mutex>& lock, Condition condition);
   void WaitForRest();
   void Retire();
   bool IsAtRest() const;
