@@ -32,7 +32,8 @@ std::vector<Mask> Masks(Seeded& random) {
     masks.push_back(~Mask{0} >> i);
     masks.push_back((~Mask{0} >> (i / 2)) & (~Mask{0} << (i / 3)));
     masks.push_back(Any(random) | 1);
-    masks.push_back((Any(random) & Any(random) & Any(random)) | Mask{1} << 63);
+    const Mask sparse = Any(random) & (Any(random) >> 1);
+    masks.push_back(sparse | Mask{1} << 63);
   }
   return masks;
 }

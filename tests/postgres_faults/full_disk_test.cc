@@ -38,6 +38,7 @@ class SmallDisk {
   void Grow() { EXPECT_TRUE(Mount("size=64m", MS_REMOUNT)); }
 
  private:
+  // NOLINTNEXTLINE(google-runtime-int): the type that mount takes.
   bool Mount(const char* options, unsigned long flags = 0) {
     return mount("tmpfs", folder_.c_str(), "tmpfs", flags, options) == 0;
   }

@@ -129,7 +129,11 @@ void CuttingProxy::Serve(int client) {
     const bool is_client = ends[0].revents != 0;
     const auto bytes = Receive(is_client ? client : server);
     if (bytes.empty()) break;
-    pipeline = is_client ? pipeline + bytes : "";
+    if (is_client) {
+      pipeline += bytes;
+    } else {
+      pipeline.clear();
+    }
     When when{};
     const bool is_meant = is_client && IsMeant(pipeline, when);
     if (is_meant && when == When::kBefore) break;
