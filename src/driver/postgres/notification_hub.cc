@@ -125,6 +125,8 @@ void NotificationHub::Add(const std::shared_ptr<Ear>& ear) {
   const std::lock_guard lock(mutex_);
   Start();
   ears_.push_back(ear);
+  // What was said before it was here it has missed.
+  if (has_begun_) ear->heard.Add({});
 }
 
 void NotificationHub::Remove(const std::shared_ptr<Ear>& ear) {
@@ -221,7 +223,10 @@ void NotificationHub::Tell() {
 bool NotificationHub::HearFromOthers() {
   const auto texts = link_.TakeHeard();
   const std::lock_guard lock(mutex_);
-  if (link_.TakeBegan()) Hear({}, nullptr);
+  if (link_.TakeBegan()) {
+    has_begun_ = true;
+    Hear({}, nullptr);
+  }
   for (const auto& text : texts) {
     const auto received = ReadAnnouncementText(text);
     if (received.sender == name_) continue;

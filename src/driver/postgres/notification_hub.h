@@ -89,6 +89,7 @@ class NotificationHub {
   std::mutex mutex_;
   std::vector<std::shared_ptr<Ear>> ears_;
   AnnouncementOutbox outbox_;
+  bool has_begun_ = false;  // To listen, once at least.
   bool is_stopping_ = false;
   Time stop_by_;
   std::optional<Time> sleeps_until_;  // Nothing while the thread is awake.
