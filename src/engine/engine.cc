@@ -200,20 +200,21 @@ void Engine::RunLane(std::size_t index) {
 }
 
 // Where another process has committed something, asks for each queue that somebody waits for when
-// its next message is visible. These are reads, which hold up nobody.
+// its next message is visible. These are reads, which hold up nobody. Where they cannot be made, it
+// may have been visible for ever.
 void Engine::WakeForOthers(Lane& lane) {
+  constexpr std::int64_t kForEver = 0;
   auto* connection = lane.connection();
   if (connection != nullptr && !connection->SeesForeignCommits()) return;
+  const auto queues = waiters_.Queues();
   try {
-    for (const auto queue_id : waiters_.Queues()) {
-      if (connection == nullptr) {
-        WakeQueue(queue_id);
-      } else if (const auto visible_at = queue::NextVisible(*connection, queue_id)) {
-        HasMessageFrom(queue_id, *visible_at);
-      }
+    for (const auto queue_id : queues) {
+      const auto visible_at =
+          connection != nullptr ? queue::NextVisible(*connection, queue_id) : kForEver;
+      if (visible_at) HasMessageFrom(queue_id, *visible_at);
     }
   } catch (...) {
-    WakeAll();
+    for (const auto queue_id : queues) HasMessageFrom(queue_id, kForEver);
   }
 }
 
