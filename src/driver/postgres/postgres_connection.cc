@@ -94,7 +94,6 @@ void PostgresConnection::RunScript(std::string_view script) {
 }
 
 void PostgresConnection::PrepareAll() {
-  if (in_transaction_) BeginBlock("BEGIN");
   for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
     const auto statement = static_cast<sql::Statement>(i);
     if (statement == sql::Statement::kCreateMigrations) continue;  // A script.
