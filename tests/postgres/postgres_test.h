@@ -40,6 +40,20 @@ class PostgresTest : public ::testing::Test {
     return roles_.back();
   }
 
+  // Takes the message with this id and payload, which has to be like one that the library stored.
+  static void ExpectOrdinary(PgqrsStore& store, std::int64_t id, const std::string& payload) {
+    auto message = store.Queue("jobs").Dequeue();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->id(), id);
+    EXPECT_EQ(message->payload().text(), payload);
+    EXPECT_EQ(message->priority(), 5);
+    EXPECT_EQ(message->read_count(), 1);
+    EXPECT_EQ(message->producer_worker_id(), 0);
+    EXPECT_EQ(message->enqueued_at(), message->visible_at());
+    EXPECT_TRUE(message->Ack());
+    store.Admin().Verify();
+  }
+
   // Makes a role that may do nothing in this database but what everybody may.
   std::string NewRole() {
     auto role = NewRoleName();
