@@ -59,6 +59,7 @@ double EnqueueSingly(const Place& place, std::int64_t count, int threads) {
   std::vector<std::int64_t> all;
   const auto seconds = RunThreads(threads, [&](int) {
     std::vector<std::int64_t> ids;
+    ids.reserve(static_cast<std::size_t>(share));
     for (std::int64_t i = 0; i < share; ++i) {
       ids.push_back(queue.Enqueue(payloads[static_cast<std::size_t>(i % kPayloads)]));
     }

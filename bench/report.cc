@@ -64,6 +64,7 @@ std::optional<bool> Line::IsReached() const {
 Line CompareRounds(std::string name, std::vector<double> limit, std::vector<double> pgqrs,
                    std::optional<double> least_ratio) {
   std::vector<double> ratios;
+  ratios.reserve(limit.size());
   for (std::size_t i = 0; i < limit.size(); ++i) ratios.push_back(pgqrs[i] / limit[i]);
   Line line;
   line.name = std::move(name);

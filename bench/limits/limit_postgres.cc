@@ -218,6 +218,7 @@ void PostgresLimit::Ack() { consumers_.front()->Ack(); }
 std::int64_t PostgresLimit::Drain(int want) {
   const auto slices = SlicesFor(want);
   std::vector<std::future<std::int64_t>> drains;
+  drains.reserve(consumers_.size());
   for (const auto& consumer : consumers_) {
     drains.push_back(std::async(
         std::launch::async, [&consumer, want, slices] { return consumer->Drain(want, slices); }));

@@ -132,7 +132,7 @@ void QueueWorkerCore::Register() {
     if (const auto self = weak.lock()) self->StopTaking();
   });
   const std::lock_guard lock(mutex_);
-  worker_ = worker;
+  worker_ = std::move(worker);
 }
 
 // ---- Handlers

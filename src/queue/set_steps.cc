@@ -33,6 +33,7 @@ class Columns {
   }
   std::vector<Value> Values() const {
     std::vector<Value> values;
+    values.reserve(n + 1);  // What is not a column may follow.
     for (const auto& column : columns_) values.emplace_back(std::span<const Scalar>(column));
     return values;
   }

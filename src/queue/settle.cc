@@ -41,6 +41,7 @@ void SettleStep::Run(SettleRequest& request, Targets targets) {
 
 void SettleStep::RunLeft(SettleRequest& request) {
   std::vector<SettleRequest::Target> targets;
+  targets.reserve(request.left.size());
   for (const auto index : request.left) targets.push_back(request.targets[index]);
   Run(request, targets);
   for (std::size_t i = 0; i < targets.size(); ++i) {

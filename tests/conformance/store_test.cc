@@ -15,7 +15,7 @@ PGQRS_ON_EVERY_BACKEND(Store);
 
 TEST_P(Store, TheLastCopyClosesTheStoreAndNoEarlierOne) {
   auto store = std::make_optional(Open());
-  auto copy = std::make_optional(*store);
+  auto copy = store;
   auto queue = store->Queue("jobs");
   store.reset();
   queue.Enqueue("x");

@@ -23,7 +23,7 @@ FILES = 3000
 # A run that goes on for longer hangs.
 RUN_TIMEOUT = 40
 # On a slow machine, or under a sanitizer, there are fewer kills after this time, but so many.
-ENOUGH_SECONDS = 30
+ENOUGH_SECONDS = 12
 MIN_KILLS = 5
 
 Row = tuple[int, int, int, str]

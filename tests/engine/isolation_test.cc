@@ -117,7 +117,7 @@ TEST_F(Isolation, ADequeueThatWaitsHearsOfWhatTheGroupEnqueuedBehindIt) {
 
 // Throws `error` from each statement that stores a payload with "guilty" in it.
 template <typename E>
-Faults::Decide ThrowAtGuilty(E error) {
+Faults::Decide ThrowAtGuilty(const E& error) {
   return [error, refuse = RefusePayload("guilty")](const Step& step) {
     if (refuse(step)) throw error;  // NOLINT(*-throw-by-value-*): anything may be thrown.
     return std::optional<driver::Fault>();

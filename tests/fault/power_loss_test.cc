@@ -70,7 +70,7 @@ class PowerLoss : public ::testing::Test {
  protected:
   PowerLoss() { vfs_.Record(); }
 
-  void Run() {
+  void Work() {
     TempFolder folder;
     auto store = PgqrsStore::Connect("sqlite://" + folder.File("queue.db"));
     auto queue = store.Queue("jobs");
@@ -125,7 +125,7 @@ class PowerLoss : public ::testing::Test {
 };
 
 TEST_F(PowerLoss, NothingAcknowledgedIsLostWheneverItComes) {
-  Run();
+  Work();
   // More than the one that closes the store.
   ASSERT_GT(Checkpoints(), 1);
   Seeded random;

@@ -28,7 +28,7 @@ bool IsSanitized() {
 #endif
 }
 
-Seeded::Seeded() {
+Seeded::Seeded() {  // NOLINT(*-random-generator-seed): it comes in the end.
   const auto seed = FromEnvironment("PGQRS_TEST_SEED", std::random_device{}());
   std::cout << "PGQRS_TEST_SEED=" << seed << '\n';
   random_.seed(static_cast<std::uint64_t>(seed));

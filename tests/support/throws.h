@@ -10,7 +10,7 @@ namespace pgqrs::testing {
 // or none. For a check of both class and words:
 //   EXPECT_THAT(MessageOf<ValidationError>([&] { queue.DequeueBatch(0); }), HasSubstr("count"));
 template <typename E, typename F>
-std::string MessageOf(F call) {
+std::string MessageOf(const F& call) {
   try {
     call();
   } catch (const E& error) {

@@ -54,7 +54,7 @@ TEST(BlankPayloads, ReplacesTheElementsOfTheMask) {
 TEST(BlankPayloads, ReachesTheLastOf64) {
   std::string array = "[0";
   for (int i = 1; i < 64; ++i) array += "," + std::to_string(i);
-  array += "]";
+  array += ']';
   const auto elements = Split(queue::BlankPayloads(array, std::uint64_t{1} << 63));
   ASSERT_EQ(elements.size(), 64U);
   EXPECT_EQ(elements[62], "62");
