@@ -287,6 +287,7 @@ std::exception_ptr Engine::TryOnce(Lane& lane, std::span<Request* const> request
   try {
     auto& connection = lane.Connect(deadline, closed_);
     group.emplace(connection, lane.session, requests, earlier ? &*earlier : nullptr);
+    group->Prepare();
     connection.Begin();
     group->Run();
     is_committing = true;

@@ -71,15 +71,19 @@ Group::Group(driver::Connection& connection, Session& session, std::span<Request
 
 Group::~Group() = default;
 
-void Group::Run() {
-  if (!works_on_sets_ || IsLeftOver(requests_)) {
-    RunRowByRow();
-    return;
-  }
+void Group::Prepare() {
+  if (!works_on_sets_ || IsLeftOver(requests_)) return;
   set_steps_ = std::make_unique<SetSteps>(*this);
-  set_steps_->Send(OfKind<SettleRequest>(requests_, Request::Kind::kSettle),
-                   OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue),
-                   OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
+  set_steps_->Prepare(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue),
+                      OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
+}
+
+void Group::Run() {
+  if (set_steps_) {
+    set_steps_->Send(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
+  } else {
+    RunRowByRow();
+  }
 }
 
 void Group::RunRowByRow() {
@@ -109,40 +113,28 @@ void Group::Committed() {
 }
 
 void Group::RolledBack() {
-  RestoreIds(batch_ids_before_, lease_tokens_before_);
-  for (auto* worker : new_workers_) worker->id = 0;
   for (auto* request : requests_) request->error = nullptr;
+  if (works_on_sets_) return;  // Numbers and workers are of transactions of their own.
+  session_.shared->batch_ids.Restore(batch_ids_before_);
+  session_.shared->lease_tokens.Restore(lease_tokens_before_);
+  for (auto* worker : new_workers_) worker->id = 0;
 }
 
 std::optional<Numbers> Group::MayHaveCommitted() {
+  CountTaken();  // Workers may have got leases that nobody knows of.
+  if (works_on_sets_) return std::move(used_);
   // Neither are the numbers of this group free, nor is the block that they came from certainly
-  // ours.
-  RestoreIds({}, {});
-  // Workers may have got leases that nobody knows of. A worker that is new here may have no row.
-  CountTaken();
+  // ours. A worker that is new here may have no row.
+  session_.shared->batch_ids.Restore({});
+  session_.shared->lease_tokens.Restore({});
   for (auto* worker : new_workers_) worker->id = 0;
-  if (!works_on_sets_) return std::nullopt;
-  return std::move(used_);
+  return std::nullopt;
 }
 
 // Whether an action other than an ack has happened cannot be seen afterwards.
 bool Group::CanBeRepeated(const Request& request) {
   return request.kind != Request::Kind::kSettle ||
          static_cast<const SettleRequest&>(request).action == SettleRequest::Action::kAck;
-}
-
-// The sequences of a server do not go back with a transaction, so what was reserved stays ours. But
-// a reservation that was not committed may be forgotten when the server crashes: the numbers that
-// it gave are not used any further.
-void Group::RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens) {
-  auto& shared = *session_.shared;
-  if (!works_on_sets_) {
-    shared.batch_ids.Restore(batch_ids);
-    shared.lease_tokens.Restore(lease_tokens);
-    return;
-  }
-  if (reserves_batch_ids_) shared.batch_ids.Restore({});
-  if (reserves_lease_tokens_) shared.lease_tokens.Restore({});
 }
 
 void Group::CountTaken() {
@@ -161,16 +153,11 @@ std::int64_t Group::WorkerId(Worker& worker) {
   return worker.id;
 }
 
-bool Group::IsNewWorker(std::int64_t worker_id) const {
-  return std::any_of(new_workers_.begin(), new_workers_.end(),
-                     [&](const auto* worker) { return worker->id == worker_id; });
-}
-
 std::int64_t Group::NextBatchId() {
   auto& used = used_.batch_ids;
   const bool is_known = earlier_ != nullptr && used.size() < earlier_->batch_ids.size();
   used.push_back(is_known ? earlier_->batch_ids[used.size()]
-                          : session_.shared->batch_ids.Next(connection_, reserves_batch_ids_));
+                          : session_.shared->batch_ids.Next(connection_));
   return used.back();
 }
 
@@ -181,8 +168,7 @@ std::int64_t Group::EarlierLeaseToken() const {
 }
 
 std::int64_t Group::NextLeaseToken() {
-  used_.lease_tokens.push_back(
-      session_.shared->lease_tokens.Next(connection_, reserves_lease_tokens_));
+  used_.lease_tokens.push_back(session_.shared->lease_tokens.Next(connection_));
   return used_.lease_tokens.back();
 }
 

@@ -41,7 +41,7 @@ struct Numbers {
   std::vector<std::int64_t> lease_tokens;
 };
 
-// One group on its way through a transaction that the caller has begun and will commit. Answers lie
+// One group on its way through a transaction that the caller begins and will commit. Answers lie
 // in the requests. Requests that cannot be met (their queue is gone) get an error of their own; a
 // driver::Failure concerns the whole group, and after it nothing of the group counts.
 class Group {
@@ -50,6 +50,10 @@ class Group {
   Group(driver::Connection& connection, Session& session, std::span<Request* const> requests,
         const Numbers* earlier = nullptr);
   ~Group();
+
+  // To be called before the transaction begins: makes what it needs and what stays whatever becomes
+  // of it, in transactions of their own.
+  void Prepare();
 
   // First what settles messages, then what enqueues, then what dequeues, each in the order of the
   // requests. So a worker's acks and its next dequeue can travel together, and what one releases or
@@ -80,10 +84,8 @@ class Group {
 
   void RunRowByRow();
   void SettleRowByRow(const std::vector<SettleRequest*>& requests);
-  void RestoreIds(const IdBlock::State& batch_ids, const IdBlock::State& lease_tokens);
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
-  bool IsNewWorker(std::int64_t worker_id) const;
   std::int64_t NextBatchId();
   // Under which an earlier attempt may have taken what the next dequeue wants. 0: there was none.
   std::int64_t EarlierLeaseToken() const;
@@ -100,8 +102,6 @@ class Group {
   const std::span<Request* const> requests_;
   const Numbers* const earlier_;
   Numbers used_;
-  bool reserves_batch_ids_ = false;
-  bool reserves_lease_tokens_ = false;
   std::int64_t now_ = 0;
   std::unique_ptr<SetSteps> set_steps_;
   std::unordered_map<std::int64_t, std::exception_ptr> queue_errors_;  // Null: it is open.

@@ -23,10 +23,10 @@ enum class IfMissing : std::uint8_t { kCreate, kCreateStrictly, kFail };
 // Throws QueueAlreadyExistsError or QueueNotFoundError as the mode says.
 QueueInfo GetQueue(driver::Connection& connection, std::string_view name, IfMissing if_missing);
 
-// Throws QueueNotFoundError where the queue was deleted.
 // What a request for a queue gets that was deleted.
 std::exception_ptr QueueIsGone(const QueueRef& queue);
 
+// Throws QueueNotFoundError where the queue was deleted.
 void RequireOpen(driver::Connection& connection, const QueueRef& queue);
 
 std::vector<QueueInfo> ListQueues(driver::Connection& connection);

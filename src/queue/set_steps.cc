@@ -3,8 +3,8 @@
 #include <pgqrs/error.h>
 
 #include <algorithm>
-#include <string>
 #include <tuple>
+#include <utility>
 
 #include "queue/dequeue.h"
 #include "queue/payload_array.h"
@@ -58,9 +58,13 @@ bool ComesBefore(const TakenMessage& a, const TakenMessage& b) {
 
 }  // namespace
 
-void SetSteps::Send(const std::vector<SettleRequest*>& settles,
-                    const std::vector<EnqueueRequest*>& enqueues,
-                    const std::vector<DequeueRequest*>& dequeues) {
+void SetSteps::Prepare(const std::vector<EnqueueRequest*>& enqueues,
+                       const std::vector<DequeueRequest*>& dequeues) {
+  FormBatches(enqueues);
+  FormDeals(dequeues);
+}
+
+void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
   const bool all_are_acks = std::all_of(settles.begin(), settles.end(), [](const auto* request) {
     return request->action == SettleRequest::Action::kAck;
   });
@@ -69,8 +73,14 @@ void SetSteps::Send(const std::vector<SettleRequest*>& settles,
   } else {
     group_.SettleRowByRow(settles);  // In their order, and before what may want what they release.
   }
-  SendBatches(enqueues);
-  SendDeals(dequeues);
+  for (auto* request : enqueues_) {
+    // Of one that stores nothing no answer would tell whether its queue is there.
+    if (request->payloads.empty()) group_.CheckQueue(*request, *request->queue);
+  }
+  for (std::size_t begin = 0; begin < batches_.size(); begin += kBatchesAtOnce) {
+    SendBatches(begin, std::min(batches_.size(), begin + kBatchesAtOnce));
+  }
+  for (auto& deal : deals_) SendDeal(deal);
 }
 
 Scalar SetSteps::Clock() const {
@@ -128,23 +138,19 @@ void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
   entry.ack = &ack;
 }
 
-void SetSteps::SendBatches(const std::vector<EnqueueRequest*>& requests) {
+void SetSteps::FormBatches(const std::vector<EnqueueRequest*>& requests) {
   enqueues_ = requests;
   BatchFormer former(group_, [this](const BatchKind& kind, NewBatch&& batch) {
+    auto& of_queue = batches_of_[kind.queue_id];
+    ++of_queue.sent;
+    ++of_queue.missing;
     batches_.emplace_back(kind, std::move(batch));
   });
-  for (auto* request : requests) {
-    former.Add(*request);
-    // Of one that stores nothing no answer would tell whether its queue is there.
-    if (request->payloads.empty()) group_.CheckQueue(*request, *request->queue);
-  }
+  for (auto* request : requests) former.Add(*request);
   former.Finish();
   // In the order of their ids, in which they become visible.
   std::sort(batches_.begin(), batches_.end(),
             [](const auto& a, const auto& b) { return a.second.id < b.second.id; });
-  for (std::size_t begin = 0; begin < batches_.size(); begin += kBatchesAtOnce) {
-    SendBatches(begin, std::min(batches_.size(), begin + kBatchesAtOnce));
-  }
 }
 
 void SetSteps::SendBatches(std::size_t begin, std::size_t end) {
@@ -158,24 +164,16 @@ void SetSteps::SendBatches(std::size_t begin, std::size_t end) {
   auto values = columns.Values();
   values.push_back(AsValue(Clock()));
   const auto& sink = Keep([this](const driver::Row& row) {
-    stored_in_.insert(row.Int(0));
-    stored_.insert(row.Int(1));
-    group_.NoteVisible(row.Int(0), row.Int(2));
+    --batches_of_[row.Int(0)].missing;
+    group_.NoteVisible(row.Int(0), row.Int(1));
     return true;
   });
   group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
   if (group_.earlier_ == nullptr) return;
-  // A producer that is registered anew had another number before.
-  std::vector<Scalar> producers;
-  for (std::size_t i = begin; i < end; ++i) {
-    const auto id = batches_[i].first.producer;
-    producers.push_back(group_.IsNewWorker(id) ? Scalar() : Scalar(id));
-  }
-  const std::array<Value, 3> stored = {values[0], values[1], std::span<const Scalar>(producers)};
-  group_.connection_.Send(Statement::kFindStored, stored, sink);
+  group_.connection_.Send(Statement::kFindStored, std::span(values).first(2), sink);
 }
 
-void SetSteps::SendDeals(const std::vector<DequeueRequest*>& requests) {
+void SetSteps::FormDeals(const std::vector<DequeueRequest*>& requests) {
   for (auto* request : requests) {
     request->Restart();
     if (request->worker->is_retired) continue;
@@ -186,16 +184,18 @@ void SetSteps::SendDeals(const std::vector<DequeueRequest*>& requests) {
     joined.requests.push_back(request);
     joined.wanted += request->Missing();
   }
-  for (auto& deal : deals_) SendDeal(deal);
+  for (auto& deal : deals_) {
+    const auto& first = *deal.requests.front();
+    deal.queue_id = first.queue->id;
+    deal.worker_id = group_.WorkerId(*first.worker);
+    deal.lease = first.lease.count();
+    deal.earlier_token = group_.EarlierLeaseToken();
+    deal.token = group_.NextLeaseToken();
+  }
 }
 
 void SetSteps::SendDeal(Deal& deal) {
-  const auto& first = *deal.requests.front();
-  deal.queue_id = first.queue->id;
-  deal.worker_id = group_.WorkerId(*first.worker);
-  deal.lease = first.lease.count();
   if (TakeAgain(deal)) return;
-  deal.token = group_.NextLeaseToken();
   deal.begin = std::chrono::steady_clock::now();
   deal.scan = group_.session_.shared->hints.Begin(deal.queue_id, deal.begin);
   const auto per_slice = deal.scan.messages_per_slice;
@@ -229,13 +229,18 @@ const driver::RowSink& SetSteps::SinkOf(Deal& deal) {
 
 // Whether an earlier attempt took something for it after all.
 bool SetSteps::TakeAgain(Deal& deal) {
-  deal.token = group_.EarlierLeaseToken();
-  if (deal.token == 0) return false;
-  const std::array<Scalar, 1> tokens = {deal.token};
+  if (deal.earlier_token == 0) return false;
+  const Scalar token = deal.earlier_token;
+  const auto new_token = std::exchange(deal.token, deal.earlier_token);
   group_.connection_.Run(Statement::kRetakeMessages,
-                         {deal.queue_id, deal.worker_id, std::span<const Scalar>(tokens)},
+                         {deal.queue_id, deal.worker_id, std::span<const Scalar>(&token, 1)},
                          SinkOf(deal));
-  if (deal.is_answered) group_.used_.lease_tokens.push_back(deal.token);
+  auto& used = group_.used_.lease_tokens;
+  if (deal.is_answered) {
+    std::replace(used.begin(), used.end(), new_token, deal.token);
+  } else {
+    deal.token = new_token;
+  }
   return deal.is_answered;
 }
 
@@ -290,10 +295,10 @@ void SetSteps::ConcludeAcks() {
 void SetSteps::ConcludeEnqueues() {
   for (auto* request : enqueues_) {
     if (request->payloads.empty()) continue;
-    if (!stored_in_.contains(request->queue->id)) {
+    const auto& of_queue = batches_of_[request->queue->id];
+    if (of_queue.missing == of_queue.sent) {
       request->error = QueueIsGone(*request->queue);
-    } else if (!std::all_of(request->ids.begin(), request->ids.end(),
-                            [this](std::int64_t id) { return stored_.contains(BatchOf(id)); })) {
+    } else if (of_queue.missing > 0) {
       request->error = std::make_exception_ptr(InternalError(
           "the ids of the messages were in use: the server has forgotten what it had reserved; not "
           "all of the messages are stored"));

@@ -9,8 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <set>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -26,10 +25,13 @@ class SetSteps {
  public:
   explicit SetSteps(Group& group) : group_(group) {}
 
+  // Forms batches and deals, with the numbers and workers that they need. Outside of the
+  // transaction.
+  void Prepare(const std::vector<EnqueueRequest*>& enqueues,
+               const std::vector<DequeueRequest*>& dequeues);
+
   // Sends everything. Requests and this object have to live until the answers are there.
-  void Send(const std::vector<SettleRequest*>& settles,
-            const std::vector<EnqueueRequest*>& enqueues,
-            const std::vector<DequeueRequest*>& dequeues);
+  void Send(const std::vector<SettleRequest*>& settles);
 
   // To be called after the commit: answers the requests. Those that are left over have to be run
   // again, and row by row.
@@ -52,6 +54,10 @@ class SetSteps {
     bool is_done = false;
     std::int64_t worker_id = 0;  // The holder.
   };
+  struct OfQueue {
+    std::int64_t sent = 0;     // Batches.
+    std::int64_t missing = 0;  // Of these, what the server has not stored yet.
+  };
   struct Target {
     SettleRequest* request;
     std::size_t index;
@@ -65,6 +71,7 @@ class SetSteps {
     std::int64_t worker_id = 0;
     std::int64_t lease = 0;
     std::int64_t token = 0;
+    std::int64_t earlier_token = 0;  // Under which an earlier attempt may have taken something.
     std::int64_t wanted = 0;
     std::int64_t limit = 0;
     ScanHints::Scan scan;
@@ -81,9 +88,9 @@ class SetSteps {
   void SendAcks(const std::vector<SettleRequest*>& requests);
   void NoteAcked(const driver::Row& row);
   void AddTarget(SettleRequest& request, std::size_t index);
-  void SendBatches(const std::vector<EnqueueRequest*>& requests);
+  void FormBatches(const std::vector<EnqueueRequest*>& requests);
+  void FormDeals(const std::vector<DequeueRequest*>& requests);
   void SendBatches(std::size_t begin, std::size_t end);
-  void SendDeals(const std::vector<DequeueRequest*>& requests);
   void SendDeal(Deal& deal);
   bool TakeAgain(Deal& deal);
   const driver::RowSink& SinkOf(Deal& deal);
@@ -100,8 +107,7 @@ class SetSteps {
   std::vector<Target> targets_;
   std::vector<EnqueueRequest*> enqueues_;
   std::vector<std::pair<BatchKind, NewBatch>> batches_;
-  std::set<std::int64_t> stored_in_;         // The queues of which the server stored something.
-  std::unordered_set<std::int64_t> stored_;  // The batches.
+  std::unordered_map<std::int64_t, OfQueue> batches_of_;  // By queue.
   std::deque<Deal> deals_;
   std::vector<Request*> left_over_;
   std::vector<std::string_view> elements_;

@@ -15,10 +15,9 @@ constexpr std::int64_t kIdBlock = 1024;
 
 }  // namespace
 
-std::int64_t IdBlock::Next(driver::Connection& connection, bool& reserves) {
+std::int64_t IdBlock::Next(driver::Connection& connection) {
   const std::lock_guard lock(mutex_);
   if (state_.next == state_.end) {
-    reserves = true;
     connection.Run(reserve_, {kIdBlock}, [&](const driver::Row& row) {
       state_.next = row.Int(0);
       state_.end = state_.next + row.Int(1);

@@ -41,14 +41,14 @@ class QueuesOfBatches {
   std::unordered_map<std::int64_t, std::int64_t> queues_;
 };
 
-// Numbers that are reserved in the database some at a time and given out here, in their order. Any
-// thread may call it at any time.
+// Numbers that are reserved in the database some at a time and given out here, in their order. The
+// numbers are used after the reservation was committed, or with it: otherwise a server that crashes
+// could give them again. Any thread may call it at any time.
 class IdBlock {
  public:
   explicit IdBlock(sql::Statement reserve) : reserve_(reserve) {}
 
-  // Sets `reserves` where some had to be reserved first, in the open transaction.
-  std::int64_t Next(driver::Connection& connection, bool& reserves);
+  std::int64_t Next(driver::Connection& connection);
 
   // Which numbers are left, to go back to where the transaction that took some is undone, and the
   // reservation with it.

@@ -78,11 +78,11 @@ namespace pgqrs::sql {
   V(DeleteStoppedWorker,     "iz",           "")                    \
   V(DeleteWorkersOfQueue,    "i",            "")                    \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
-  V(EnqueueBatches,          "IIIIIZIIJz",   "iiz")                 \
+  V(EnqueueBatches,          "IIIIIZIIJz",   "iz")                  \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
   V(FindAcked,               "IIIII",        "iiiii")               \
-  V(FindStored,              "III",          "iiz")                 \
+  V(FindStored,              "II",           "iz")                  \
   V(RetakeMessages,          "iiI",          "iiiizzijziz")
 // clang-format on
 

@@ -6,11 +6,15 @@ VALUES ($2, $1, $3, $4, $5, $6);
 -- Wherever it is: the key begins with the queue, so each of them is asked.
 SELECT b.id, b.queue_id, b.n, b.enqueued_at, b.producer_worker_id, b.payloads
 FROM {schema}.pgqrs_queues AS q
-  JOIN {schema}.pgqrs_batches AS b ON b.queue_id = q.id AND b.id = $1;
+  CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.pgqrs_batches AS one WHERE one.queue_id = q.id AND one.id = $1 LIMIT 1
+  ) AS b;
 
 -- name: QueueOfBatch
-SELECT b.queue_id FROM {schema}.pgqrs_queues AS q
-  JOIN {schema}.pgqrs_batches AS b ON b.queue_id = q.id AND b.id = $1;
+SELECT q.id FROM {schema}.pgqrs_queues AS q
+  CROSS JOIN LATERAL (
+    SELECT FROM {schema}.pgqrs_batches AS one WHERE one.queue_id = q.id AND one.id = $1 LIMIT 1
+  ) AS b;
 
 -- name: LockBatch
 SELECT id, queue_id, n, enqueued_at, producer_worker_id, payloads

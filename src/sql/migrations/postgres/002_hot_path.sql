@@ -1,6 +1,50 @@
--- The two requests that a queue lives by, as functions: what a call does not need costs it nothing,
+-- The requests that a queue lives by, as functions: what a call does not need costs it nothing,
 -- while each part of one long statement is set up for every call. Their statements get the planner
 -- settings of the session that calls them.
+--
+-- A plan may be made while the tables are empty and used when they hold millions of rows, living or
+-- dead. So a statement leaves the planner no choice of how to find them: what is looked up for each
+-- row of a set is a lateral subquery with a limit, which cannot be joined in another order; and what
+-- is changed is joined by the whole primary key as such a subquery gives it, since with a queue known
+-- beforehand all its slices might be read first.
+
+-- Stores batches with one slice each. A batch becomes visible at its time, or after its delay in
+-- microseconds, or now. Only those of open queues are stored, and only where the id is new; the
+-- answer has a row for each of these.
+CREATE FUNCTION {schema}.pgqrs_put(
+  of_queues bigint[], ids bigint[], counts bigint[], masks bigint[], priorities bigint[],
+  times timestamptz[], delays bigint[], producers bigint[], texts jsonb[], at timestamptz
+) RETURNS TABLE (of_queue bigint, first_visible timestamptz)
+LANGUAGE plpgsql AS $$
+DECLARE
+  stored bigint[];
+  all_are_stored boolean;
+BEGIN
+  at := coalesce(at, clock_timestamp());
+  WITH new AS (
+    INSERT INTO {schema}.pgqrs_batches
+      (queue_id, id, n, enqueued_at, producer_worker_id, payloads)
+    SELECT w.queue_id, w.id, w.n, at, w.producer, w.payloads
+    FROM unnest(of_queues, ids, counts, producers, texts)
+      AS w (queue_id, id, n, producer, payloads)
+    WHERE EXISTS (
+      SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = w.queue_id AND q.deleted_at IS NULL
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING id
+  )
+  SELECT array_agg(n.id) INTO stored FROM new AS n;
+  all_are_stored := cardinality(stored) = cardinality(ids);
+  RETURN QUERY
+  INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)
+  SELECT w.queue_id, w.id * 64 + w.n - 1, w.mask,
+    greatest(at, coalesce(w.visible_at, at + w.delay * interval '1 microsecond')), w.priority, w.n
+  FROM unnest(of_queues, ids, counts, masks, priorities, times, delays)
+    AS w (queue_id, id, n, mask, priority, visible_at, delay)
+  WHERE all_are_stored OR w.id = ANY (stored)
+  RETURNING queue_id, visible_at;
+END
+$$;
 
 -- The lowest `count` bits of a mask.
 CREATE FUNCTION {schema}.pgqrs_low_bits(mask bigint, count integer) RETURNS bigint
@@ -42,7 +86,12 @@ CREATE FUNCTION {schema}.pgqrs_bury(
 LANGUAGE sql AS $$
   WITH exhausted AS (
     DELETE FROM {schema}.pgqrs_slices AS s
-    WHERE s.queue_id = of_queue AND s.id = ANY (ids) AND s.read_ct >= max_reads
+    USING unnest(ids) AS w (id)
+      CROSS JOIN LATERAL (
+        SELECT one.queue_id, one.id FROM {schema}.pgqrs_slices AS one
+        WHERE one.queue_id = of_queue AND one.id = w.id LIMIT 1
+      ) AS found
+    WHERE s.queue_id = found.queue_id AND s.id = found.id AND s.read_ct >= max_reads
     RETURNING s.*
   )
   INSERT INTO {schema}.pgqrs_archive
@@ -208,7 +257,10 @@ BEGIN
         SELECT b.id, part, k.read_ct, k.priority, k.visible_at, b.enqueued_at,
           b.producer_worker_id, b.payloads, now, slices, next_visible
         FROM kept AS k
-          JOIN {schema}.pgqrs_batches AS b ON b.queue_id = of_queue AND b.id = ids[i] >> 6;
+          CROSS JOIN LATERAL (
+            SELECT * FROM {schema}.pgqrs_batches AS one
+            WHERE one.queue_id = of_queue AND one.id = ids[i] >> 6 LIMIT 1
+          ) AS b;
       END IF;
     END LOOP;
     last := run_begin - 1;
@@ -224,8 +276,11 @@ BEGIN
       ids[:last] || whole_of_run,
       times[:last] || array_fill(times[run_begin], ARRAY[cardinality(whole_of_run)])
     ) AS w (id, visible_at)
-    JOIN {schema}.pgqrs_batches AS b ON b.queue_id = of_queue AND b.id = w.id >> 6
-  WHERE s.queue_id = of_queue AND s.id = w.id
+    CROSS JOIN LATERAL (
+      SELECT * FROM {schema}.pgqrs_batches AS one
+      WHERE one.queue_id = of_queue AND one.id = w.id >> 6 LIMIT 1
+    ) AS b
+  WHERE s.queue_id = b.queue_id AND s.id = w.id
   RETURNING b.id, s.mask, s.read_ct, s.priority, w.visible_at, b.enqueued_at,
     b.producer_worker_id, b.payloads, now, slices, next_visible;
 END
@@ -249,9 +304,14 @@ BEGIN
   WITH whole AS (
     DELETE FROM {schema}.pgqrs_slices AS s
     USING unnest(of_queues, of_batches, masks, tokens, workers)
-      AS w (queue_id, batch_id, mask, token, worker_id)
-    WHERE s.queue_id = w.queue_id AND s.id BETWEEN w.batch_id * 64 AND w.batch_id * 64 + 63
-      AND s.mask = w.mask
+        AS w (queue_id, batch_id, mask, token, worker_id)
+      CROSS JOIN LATERAL (
+        SELECT one.queue_id, one.id FROM {schema}.pgqrs_slices AS one
+        WHERE one.queue_id = w.queue_id
+          AND one.id BETWEEN w.batch_id * 64 AND w.batch_id * 64 + 63 AND one.mask = w.mask
+        ORDER BY one.id LIMIT 1
+      ) AS found
+    WHERE s.queue_id = found.queue_id AND s.id = found.id AND s.mask = w.mask
       AND (s.lease_token = w.token
         OR w.token IS NULL AND s.lease_token IS NOT NULL AND s.worker_id = w.worker_id)
     RETURNING s.*
@@ -273,8 +333,15 @@ BEGIN
     UPDATE {schema}.pgqrs_slices AS s
     SET mask = s.mask & ~w.mask, n = s.n - bit_count(w.mask::bit(64))
     FROM unnest(of_queues, of_batches, masks, tokens, workers)
-      AS w (queue_id, batch_id, mask, token, worker_id)
-    WHERE s.queue_id = w.queue_id AND s.id BETWEEN w.batch_id * 64 AND w.batch_id * 64 + 63
+        AS w (queue_id, batch_id, mask, token, worker_id)
+      CROSS JOIN LATERAL (
+        SELECT one.queue_id, one.id FROM {schema}.pgqrs_slices AS one
+        WHERE one.queue_id = w.queue_id
+          AND one.id BETWEEN w.batch_id * 64 AND w.batch_id * 64 + 63
+          AND one.mask & w.mask = w.mask AND one.mask <> w.mask
+        ORDER BY one.id LIMIT 1
+      ) AS found
+    WHERE s.queue_id = found.queue_id AND s.id = found.id
       AND s.mask & w.mask = w.mask AND s.mask <> w.mask
       AND (s.lease_token = w.token
         OR w.token IS NULL AND s.lease_token IS NOT NULL AND s.worker_id = w.worker_id)
