@@ -1,7 +1,5 @@
 #include "queue/set_steps.h"
 
-#include <pgqrs/error.h>
-
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -17,9 +15,6 @@ namespace {
 using driver::Scalar;
 using driver::Value;
 using sql::Statement;
-
-// The server looks up what it stored among all that was sent with it.
-constexpr std::size_t kBatchesAtOnce = 256;
 
 // A dequeue may ask for far more than is there.
 constexpr std::int64_t kMaxSlices = 2048;
@@ -77,8 +72,11 @@ void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
     // Of one that stores nothing no answer would tell whether its queue is there.
     if (request->payloads.empty()) group_.CheckQueue(*request, *request->queue);
   }
-  for (std::size_t begin = 0; begin < batches_.size(); begin += kBatchesAtOnce) {
-    SendBatches(begin, std::min(batches_.size(), begin + kBatchesAtOnce));
+  for (auto begin = batches_.begin(); begin != batches_.end();) {
+    const auto end = std::find_if(
+        begin, batches_.end(), [begin](const auto& batch) { return batch.first != begin->first; });
+    SendBatches({begin, end});
+    begin = end;
   }
   for (auto& deal : deals_) SendDeal(deal);
 }
@@ -141,9 +139,6 @@ void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
 void SetSteps::FormBatches(const std::vector<EnqueueRequest*>& requests) {
   enqueues_ = requests;
   BatchFormer former(group_, [this](const BatchKind& kind, NewBatch&& batch) {
-    auto& of_queue = batches_of_[kind.queue_id];
-    ++of_queue.sent;
-    ++of_queue.missing;
     batches_.emplace_back(kind, std::move(batch));
   });
   for (auto* request : requests) former.Add(*request);
@@ -153,23 +148,33 @@ void SetSteps::FormBatches(const std::vector<EnqueueRequest*>& requests) {
             [](const auto& a, const auto& b) { return a.second.id < b.second.id; });
 }
 
-void SetSteps::SendBatches(std::size_t begin, std::size_t end) {
-  Columns<9> columns;
-  for (std::size_t i = begin; i < end; ++i) {
-    const auto& [kind, batch] = batches_[i];
-    columns.Add({kind.queue_id, batch.id, std::int64_t{batch.n}, ToInt(FullMask(batch.n)),
-                 std::int64_t{kind.priority}, OrNull(kind.visible_at), OrNull(kind.delay),
-                 kind.producer, std::string_view(batch.payloads)});
+// Sends those that share what a statement says once.
+void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batches) {
+  const auto& kind = batches.front().first;
+  Columns<3> columns;
+  for (const auto& [same_kind, batch] : batches) {
+    columns.Add({batch.id, std::int64_t{batch.n}, std::string_view(batch.payloads)});
   }
-  auto values = columns.Values();
-  values.push_back(AsValue(Clock()));
+  const auto sets = columns.Values();
   const auto& sink = Keep([this](const driver::Row& row) {
-    --batches_of_[row.Int(0)].missing;
+    stored_in_.insert(row.Int(0));
     group_.NoteVisible(row.Int(0), row.Int(1));
     return true;
   });
-  group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
-  if (group_.earlier_ == nullptr) return;
+  const std::array<Value, 9> values = {kind.queue_id,
+                                       sets[0],
+                                       sets[1],
+                                       sets[2],
+                                       std::int64_t{kind.priority},
+                                       AsValue(OrNull(kind.visible_at)),
+                                       AsValue(OrNull(kind.delay)),
+                                       kind.producer,
+                                       AsValue(Clock())};
+  if (group_.earlier_ == nullptr) {
+    group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
+    return;
+  }
+  group_.connection_.Send(Statement::kEnqueueBatchesAgain, values, sink);
   group_.connection_.Send(Statement::kFindStored, std::span(values).first(2), sink);
 }
 
@@ -294,14 +299,8 @@ void SetSteps::ConcludeAcks() {
 
 void SetSteps::ConcludeEnqueues() {
   for (auto* request : enqueues_) {
-    if (request->payloads.empty()) continue;
-    const auto& of_queue = batches_of_[request->queue->id];
-    if (of_queue.missing == of_queue.sent) {
+    if (!request->payloads.empty() && !stored_in_.contains(request->queue->id)) {
       request->error = QueueIsGone(*request->queue);
-    } else if (of_queue.missing > 0) {
-      request->error = std::make_exception_ptr(InternalError(
-          "the ids of the messages were in use: the server has forgotten what it had reserved; not "
-          "all of the messages are stored"));
     }
   }
 }

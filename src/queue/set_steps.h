@@ -7,9 +7,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
-#include <unordered_map>
+#include <set>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -54,10 +55,6 @@ class SetSteps {
     bool is_done = false;
     std::int64_t worker_id = 0;  // The holder.
   };
-  struct OfQueue {
-    std::int64_t sent = 0;     // Batches.
-    std::int64_t missing = 0;  // Of these, what the server has not stored yet.
-  };
   struct Target {
     SettleRequest* request;
     std::size_t index;
@@ -90,7 +87,7 @@ class SetSteps {
   void AddTarget(SettleRequest& request, std::size_t index);
   void FormBatches(const std::vector<EnqueueRequest*>& requests);
   void FormDeals(const std::vector<DequeueRequest*>& requests);
-  void SendBatches(std::size_t begin, std::size_t end);
+  void SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batches);
   void SendDeal(Deal& deal);
   bool TakeAgain(Deal& deal);
   const driver::RowSink& SinkOf(Deal& deal);
@@ -102,13 +99,13 @@ class SetSteps {
   const driver::RowSink& Keep(driver::RowSink sink) { return sinks_.emplace_back(std::move(sink)); }
 
   Group& group_;
-  std::deque<driver::RowSink> sinks_;
+  std::list<driver::RowSink> sinks_;
   std::map<AckKey, Ack> acks_;
   std::vector<Target> targets_;
   std::vector<EnqueueRequest*> enqueues_;
   std::vector<std::pair<BatchKind, NewBatch>> batches_;
-  std::unordered_map<std::int64_t, OfQueue> batches_of_;  // By queue.
-  std::deque<Deal> deals_;
+  std::set<std::int64_t> stored_in_;  // The queues of which the server stored something.
+  std::list<Deal> deals_;
   std::vector<Request*> left_over_;
   std::vector<std::string_view> elements_;
 };

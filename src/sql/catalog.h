@@ -78,11 +78,12 @@ namespace pgqrs::sql {
   V(DeleteStoppedWorker,     "iz",           "")                    \
   V(DeleteWorkersOfQueue,    "i",            "")                    \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
-  V(EnqueueBatches,          "IIIIIZIIJz",   "iz")                  \
+  V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \
+  V(EnqueueBatchesAgain,     "iIIJiziiz",    "iz")                  \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
   V(FindAcked,               "IIIII",        "iiiii")               \
-  V(FindStored,              "II",           "iz")                  \
+  V(FindStored,              "iI",           "iz")                  \
   V(RetakeMessages,          "iiI",          "iiiizzijziz")
 // clang-format on
 

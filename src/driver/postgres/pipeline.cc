@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -75,24 +77,26 @@ void AppendValue(std::string& out, char letter, const Value& value) {
   }
 }
 
+constexpr std::size_t kMaxParameters = std::ranges::max(sql::kCatalog, {}, [](const auto& info) {
+                                         return info.parameters.size();
+                                       }).parameters.size();
+
 // The parameters of one statement as libpq wants them, in one buffer.
 class Parameters {
  public:
   Parameters(std::string& buffer, std::string_view letters, std::span<const Value> values)
       : buffer_(buffer) {
     buffer_.clear();
-    std::vector<std::size_t> begins;
+    std::array<std::size_t, kMaxParameters> begins{};
     for (std::size_t i = 0; i < values.size(); ++i) {
-      begins.push_back(buffer_.size());
-      const bool is_null = std::holds_alternative<std::monostate>(values[i]);
-      if (!is_null) AppendValue(buffer_, letters[i], values[i]);
-      lengths_.push_back(static_cast<int>(buffer_.size() - begins.back()));
-      formats_.push_back(1);
-      values_.push_back(is_null ? nullptr : buffer_.data());
+      begins[i] = buffer_.size();
+      if (!IsNull(values[i])) AppendValue(buffer_, letters[i], values[i]);
+      lengths_[i] = static_cast<int>(buffer_.size() - begins[i]);
     }
-    for (std::size_t i = 0; i < values_.size(); ++i) {
-      if (values_[i] != nullptr) values_[i] = buffer_.data() + begins[i];
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!IsNull(values[i])) values_[i] = buffer_.data() + begins[i];
     }
+    formats_.fill(1);
   }
 
   const char* const* values() const { return values_.data(); }
@@ -100,10 +104,12 @@ class Parameters {
   const int* formats() const { return formats_.data(); }
 
  private:
+  static bool IsNull(const Value& value) { return std::holds_alternative<std::monostate>(value); }
+
   std::string& buffer_;
-  std::vector<const char*> values_;
-  std::vector<int> lengths_;
-  std::vector<int> formats_;
+  std::array<const char*, kMaxParameters> values_{};
+  std::array<int, kMaxParameters> lengths_{};
+  std::array<int, kMaxParameters> formats_{};
 };
 
 class PostgresRow final : public Row {

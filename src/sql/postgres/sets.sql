@@ -5,7 +5,44 @@
 SELECT * FROM {schema}.pgqrs_ack($1, $2, $3, $4, $5, $6);
 
 -- name: EnqueueBatches
-SELECT * FROM {schema}.pgqrs_put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+-- Stores batches of one queue with one slice each: their ids ($2), sizes ($3) and payloads ($4). They
+-- become visible at $6, or after $7 microseconds, or now. Nothing is stored where the queue is closed;
+-- otherwise the answer has a row for each batch.
+WITH stored AS (
+  INSERT INTO {schema}.pgqrs_batches
+    (queue_id, id, n, enqueued_at, producer_worker_id, payloads)
+  SELECT $1, w.id, w.n, coalesce($9, clock_timestamp()), $8, w.payloads
+  FROM unnest($2::bigint[], $3::bigint[], $4::jsonb[]) AS w (id, n, payloads)
+  WHERE EXISTS (
+    SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = $1 AND q.deleted_at IS NULL
+  )
+  RETURNING id, n, enqueued_at
+)
+INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)
+SELECT $1, s.id * 64 + s.n - 1, CASE s.n WHEN 64 THEN -1 ELSE ~(-1::bigint << s.n) END,
+  greatest(s.enqueued_at, coalesce($6, s.enqueued_at + $7 * interval '1 microsecond')), $5, s.n
+FROM stored AS s
+RETURNING queue_id, visible_at;
+
+-- name: EnqueueBatchesAgain
+-- The same where an earlier attempt may have been committed. What is there stays as it is; and where
+-- the earlier session is still at it, this one waits for its end.
+WITH stored AS (
+  INSERT INTO {schema}.pgqrs_batches
+    (queue_id, id, n, enqueued_at, producer_worker_id, payloads)
+  SELECT $1, w.id, w.n, coalesce($9, clock_timestamp()), $8, w.payloads
+  FROM unnest($2::bigint[], $3::bigint[], $4::jsonb[]) AS w (id, n, payloads)
+  WHERE EXISTS (
+    SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = $1 AND q.deleted_at IS NULL
+  )
+  ON CONFLICT DO NOTHING
+  RETURNING id, n, enqueued_at
+)
+INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)
+SELECT $1, s.id * 64 + s.n - 1, CASE s.n WHEN 64 THEN -1 ELSE ~(-1::bigint << s.n) END,
+  greatest(s.enqueued_at, coalesce($6, s.enqueued_at + $7 * interval '1 microsecond')), $5, s.n
+FROM stored AS s
+RETURNING queue_id, visible_at;
 
 -- name: EnqueueForCaller
 -- Enqueues in the transaction of a caller, whose session may have any settings. A delay ($3) and a
@@ -35,13 +72,13 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]
   ) AS a;
 
 -- name: FindStored
--- Which of these batches are there: their queues, and for each a time at which it was not yet
+-- Which of these batches of a queue are there: for each the queue, and a time at which it was not yet
 -- visible, or just.
 SELECT b.queue_id, b.enqueued_at
-FROM unnest($1::bigint[], $2::bigint[]) AS w (queue_id, id)
+FROM unnest($2::bigint[]) AS w (id)
   CROSS JOIN LATERAL (
     SELECT one.queue_id, one.enqueued_at FROM {schema}.pgqrs_batches AS one
-    WHERE one.queue_id = w.queue_id AND one.id = w.id LIMIT 1
+    WHERE one.queue_id = $1 AND one.id = w.id LIMIT 1
   ) AS b;
 
 -- name: RetakeMessages

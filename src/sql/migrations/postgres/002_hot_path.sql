@@ -1,5 +1,5 @@
--- The requests that a queue lives by, as functions: what a call does not need costs it nothing,
--- while each part of one long statement is set up for every call. Their statements get the planner
+-- The two larger requests that a queue lives by, as functions: what a call does not need costs it
+-- nothing, while each part of one long statement is set up for every call. Their statements get the planner
 -- settings of the session that calls them.
 --
 -- A plan may be made while the tables are empty and used when they hold millions of rows, living or
@@ -7,44 +7,6 @@
 -- row of a set is a lateral subquery with a limit, which cannot be joined in another order; and what
 -- is changed is joined by the whole primary key as such a subquery gives it, since with a queue known
 -- beforehand all its slices might be read first.
-
--- Stores batches with one slice each. A batch becomes visible at its time, or after its delay in
--- microseconds, or now. Only those of open queues are stored, and only where the id is new; the
--- answer has a row for each of these.
-CREATE FUNCTION {schema}.pgqrs_put(
-  of_queues bigint[], ids bigint[], counts bigint[], masks bigint[], priorities bigint[],
-  times timestamptz[], delays bigint[], producers bigint[], texts jsonb[], at timestamptz
-) RETURNS TABLE (of_queue bigint, first_visible timestamptz)
-LANGUAGE plpgsql AS $$
-DECLARE
-  stored bigint[];
-  all_are_stored boolean;
-BEGIN
-  at := coalesce(at, clock_timestamp());
-  WITH new AS (
-    INSERT INTO {schema}.pgqrs_batches
-      (queue_id, id, n, enqueued_at, producer_worker_id, payloads)
-    SELECT w.queue_id, w.id, w.n, at, w.producer, w.payloads
-    FROM unnest(of_queues, ids, counts, producers, texts)
-      AS w (queue_id, id, n, producer, payloads)
-    WHERE EXISTS (
-      SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = w.queue_id AND q.deleted_at IS NULL
-    )
-    ON CONFLICT DO NOTHING
-    RETURNING id
-  )
-  SELECT array_agg(n.id) INTO stored FROM new AS n;
-  all_are_stored := cardinality(stored) = cardinality(ids);
-  RETURN QUERY
-  INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)
-  SELECT w.queue_id, w.id * 64 + w.n - 1, w.mask,
-    greatest(at, coalesce(w.visible_at, at + w.delay * interval '1 microsecond')), w.priority, w.n
-  FROM unnest(of_queues, ids, counts, masks, priorities, times, delays)
-    AS w (queue_id, id, n, mask, priority, visible_at, delay)
-  WHERE all_are_stored OR w.id = ANY (stored)
-  RETURNING queue_id, visible_at;
-END
-$$;
 
 -- The lowest `count` bits of a mask.
 CREATE FUNCTION {schema}.pgqrs_low_bits(mask bigint, count integer) RETURNS bigint
