@@ -32,7 +32,7 @@ GRANT INSERT ON :"schema".pgqrs_messages TO :"producer", :"admin";
 -- The library stores messages itself, with ids that it has reserved, and asks which were stored.
 GRANT USAGE ON SEQUENCE :"schema".pgqrs_batch_ids TO :"producer", :"admin";
 GRANT INSERT (queue_id, id, n, enqueued_at, producer_worker_id, payloads),
-  SELECT (queue_id, id, enqueued_at, producer_worker_id)
+  SELECT (queue_id, id, n, enqueued_at)
 ON :"schema".pgqrs_batches TO :"producer";
 GRANT INSERT (queue_id, id, mask, visible_at, priority, n), SELECT (queue_id, id, visible_at)
 ON :"schema".pgqrs_slices TO :"producer";
