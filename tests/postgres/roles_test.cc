@@ -104,7 +104,7 @@ TEST_F(PostgresRoles, AProducerFindsOutWhatWasStoredWhereTheAnswerWasLost) {
   const std::vector<driver::Scalar> one = {1};
   int found = 0;
   connection->Run(sql::Statement::kFindStored,
-                  {std::span<const driver::Scalar>(one), std::span<const driver::Scalar>(one)},
+                  {std::int64_t{1}, std::span<const driver::Scalar>(one)},
                   [&](const driver::Row&) { return ++found; });
   EXPECT_EQ(found, 1);
 }
