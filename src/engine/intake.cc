@@ -18,6 +18,13 @@ using Kind = queue::Request::Kind;
 constexpr std::size_t kMaxGroupMessages = 8192;
 constexpr std::size_t kMaxGroupBytes = std::size_t{4} << 20;
 
+// How long requests wait for a lane that is busy while another one is idle. Most groups take less;
+// and what takes longer is worth the work of two.
+constexpr std::chrono::milliseconds kPatience(2);
+
+// So much work is a good group by itself: what each transaction costs is little beside it.
+constexpr std::size_t kWorthALane = 200;
+
 // How many requests that have to wait a lane passes in search of others.
 constexpr std::size_t kMaxPassed = 1024;
 
@@ -33,6 +40,26 @@ std::size_t MessagesOf(const queue::Request& request) {
       break;
   }
   return kMaxGroupMessages;
+}
+
+// What a database has to do for a request, in messages: each slice costs about as much as some.
+std::size_t WorkOf(const queue::Request& request) {
+  constexpr std::size_t kOfSlice = 8;
+  const auto messages = MessagesOf(request);
+  std::size_t slices = messages / queue::kBatchSize;
+  if (request.kind == Kind::kDequeue) {
+    const auto& dequeue = static_cast<const queue::DequeueRequest&>(request);
+    slices = messages / static_cast<std::size_t>(dequeue.queue->messages_per_slice.load());
+  } else if (request.kind == Kind::kSettle) {
+    slices = 0;
+    std::int64_t last = 0;
+    for (const auto& target : static_cast<const queue::SettleRequest&>(request).targets) {
+      const auto batch = queue::BatchOf(target.message_id);
+      if (std::exchange(last, batch) != batch) ++slices;
+    }
+    if (slices == 1) slices = messages / queue::kBatchSize;  // Others ack the rest of it.
+  }
+  return messages + slices * kOfSlice;
 }
 
 }  // namespace
@@ -59,11 +86,25 @@ bool Intake::PushNow(std::vector<RequestPtr>& requests) {
 bool Intake::IsFull() const { return waiting_.size() >= max_requests_ || bytes_ >= max_bytes_; }
 
 void Intake::Add(std::vector<RequestPtr>& requests) {
+  if (waiting_.empty()) waits_since_ = std::chrono::steady_clock::now();
   for (auto& request : requests) {
-    bytes_ += request->bytes;
+    NoteWaits(*request);
     waiting_.push_back(std::move(request));
   }
-  WakeLane();
+  CallLane();
+}
+
+// Sees to it that somebody looks after what waits: a lane that is awake, or watches while others
+// are busy, or else one that is woken for it.
+void Intake::CallLane() {
+  bool some_are_busy = false;
+  bool some_watch = false;
+  for (const auto& lane : lanes_) {
+    if (!lane.waits && !lane.is_busy) return;
+    some_are_busy |= lane.is_busy;
+    some_watch |= lane.watches;
+  }
+  if (!some_are_busy || !some_watch || work_ >= kWorthALane) WakeLane();
 }
 
 // The first one, so that as few as possible are in use. One that is lent has nothing to do for its
@@ -71,7 +112,7 @@ void Intake::Add(std::vector<RequestPtr>& requests) {
 void Intake::WakeLane() {
   for (auto& lane : lanes_) {
     if (lane.is_lent || !lane.waits) continue;
-    lane.waits = false;
+    lane.waits = lane.watches = false;
     lane.wake.notify_one();
     return;
   }
@@ -81,18 +122,40 @@ void Intake::WakeAll() {
   for (auto& lane : lanes_) lane.wake.notify_all();
 }
 
+bool Intake::OthersAreBusy(const Lane& lane) const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [&](const Lane& other) { return &other != &lane && other.is_busy; });
+}
+
+// Whether the lane is to take what waits, and not leave it to those that are busy.
+bool Intake::MayStart(const Lane& lane) const {
+  return !OthersAreBusy(lane) || closed_ || work_ >= kWorthALane ||
+         std::chrono::steady_clock::now() >= waits_since_ + kPatience;
+}
+
+void Intake::Wait(Lane& lane, std::unique_lock<std::mutex>& lock) {
+  lane.waits = true;
+  // What waits and could be taken now waits for claims of others, who come for it.
+  lane.watches = !waiting_.empty() && !lane.is_lent && !MayStart(lane);
+  if (lane.watches) {
+    lane.wake.wait_until(lock, waits_since_ + kPatience);
+  } else {
+    lane.wake.wait(lock);
+  }
+  lane.waits = lane.watches = false;
+}
+
 std::optional<std::size_t> Intake::Borrow(queue::Request* request) {
   const std::lock_guard lock(mutex_);
   if (HasWork() || closed_) return std::nullopt;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    auto& lane = lanes_[i];
-    if (!lane.waits || lane.is_lent) continue;
-    if (request != nullptr && !ClaimFor(lane, *request)) return std::nullopt;
-    lane.is_lent = true;
-    lane.is_busy = true;
-    return i;
-  }
-  return std::nullopt;
+  const bool all_are_idle = std::all_of(
+      lanes_.begin(), lanes_.end(), [](const Lane& lane) { return lane.waits && !lane.is_lent; });
+  if (!all_are_idle) return std::nullopt;
+  auto& lane = lanes_.front();
+  if (request != nullptr && !ClaimFor(lane, *request)) return std::nullopt;
+  lane.is_lent = true;
+  lane.is_busy = true;
+  return 0;
 }
 
 void Intake::GiveBack(std::size_t lane) {
@@ -116,19 +179,19 @@ Intake::Work Intake::Next(std::size_t index) {
   Work work;
   for (;;) {
     if (!lane.is_lent) {
-      work.group = TakeGroup(lane);
+      if (MayStart(lane)) work.group = TakeGroup(lane);
       work.poked = std::exchange(poked_, false);
       work.closed = closed_ && work.group.empty() && waiting_.empty();
       if (!work.group.empty() || work.poked || work.closed) break;
     }
-    lane.waits = true;
-    lane.wake.wait(lock);
-    lane.waits = false;
+    Wait(lane, lock);
   }
   // Others may have waited with it for the last that had to be done.
   if (work.closed) WakeAll();
   lane.last_group = work.group.size();
-  lane.is_busy = !work.group.empty();
+  lane.is_busy = true;
+  if (!work.group.empty()) waits_since_ = std::chrono::steady_clock::now();
+  if (!waiting_.empty()) CallLane();
   if (blocked_callers_ > 0) not_full_.notify_all();
   return work;
 }
@@ -146,9 +209,17 @@ void Intake::LetCallersCatchUp(const Lane& lane, std::unique_lock<std::mutex>& l
   }
 }
 
+void Intake::NoteWaits(queue::Request& request) {
+  bytes_ += request.bytes;
+  if (lanes_.size() > 1) request.work = WorkOf(request);
+  work_ += request.work;
+}
+
 RequestPtr Intake::PopFront() {
   auto request = std::move(waiting_.front());
   waiting_.pop_front();
+  bytes_ -= request->bytes;
+  work_ -= request->work;
   return request;
 }
 
@@ -156,11 +227,7 @@ RequestPtr Intake::PopFront() {
 std::optional<std::vector<RequestPtr>> Intake::TakeJob(const Lane& lane) {
   if (waiting_.empty() || waiting_.front()->kind != Kind::kJob) return std::nullopt;
   std::vector<RequestPtr> group;
-  const bool others_are_idle = std::none_of(lanes_.begin(), lanes_.end(), [&](const Lane& other) {
-    return &other != &lane && other.is_busy;
-  });
-  if (others_are_idle) {
-    bytes_ -= waiting_.front()->bytes;
+  if (!OthersAreBusy(lane)) {
     group.push_back(PopFront());
   }
   return group;
@@ -184,9 +251,9 @@ std::vector<RequestPtr> Intake::TakeGroup(Lane& lane) {
     }
     messages += next_messages;
     bytes += next.bytes;
-    bytes_ -= next.bytes;
     group.push_back(PopFront());
   }
+  for (auto& request : passed) NoteWaits(*request);
   waiting_.insert(waiting_.begin(), std::make_move_iterator(passed.begin()),
                   std::make_move_iterator(passed.end()));
   return group;
@@ -239,10 +306,8 @@ bool Intake::ClaimFor(Lane& lane, queue::Request& request) {
 }
 
 void Intake::Finish(Lane& lane) {
-  if (!std::exchange(lane.is_busy, false)) return;
+  lane.is_busy = false;
   lane.claims.clear();
-  // What had to wait for this may be there for another lane.
-  if (lanes_.size() > 1 && !waiting_.empty()) WakeLane();
 }
 
 void Intake::Close() {

@@ -33,6 +33,9 @@ struct QueueRef {
   // Whether its last dequeue found less than it wanted. Then lanes take turns: each locks a little
   // more than it takes, which another one would miss.
   mutable std::atomic<bool> is_short{false};
+
+  // What each slice that was taken lately held.
+  mutable std::atomic<std::int64_t> messages_per_slice{64};
 };
 
 // A worker of this process. Its row is made by the first request that needs it.
@@ -68,6 +71,7 @@ struct Request {
   const Kind kind;
   std::exception_ptr error;
   std::size_t bytes = kRequestBytes;  // What it holds in memory, roughly, while it waits.
+  std::size_t work = 0;               // For the database, roughly, while it waits.
   std::chrono::steady_clock::time_point submitted_at;
 };
 

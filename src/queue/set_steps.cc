@@ -316,7 +316,10 @@ void SetSteps::Conclude(Deal& deal) {
   const bool had_turn = std::all_of(deal.requests.begin(), deal.requests.end(),
                                     [](const auto* request) { return request->has_turn; });
   const bool may_have_missed = is_short && deal.is_answered && !had_turn;
-  for (const auto* request : deal.requests) request->queue->is_short = is_short;
+  for (const auto* request : deal.requests) {
+    request->queue->is_short = is_short;
+    request->queue->messages_per_slice = deal.scan.messages_per_slice;
+  }
   DealOut(deal.taken, deal.seen_slices == deal.limit || may_have_missed, deal.requests);
   // What was locked and not taken another process may have missed.
   if (!is_short && deal.seen_slices > deal.taken_slices) {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -224,6 +226,68 @@ TEST(Intake, ClosingWaitsForTheReturnOfALaneThatIsLent) {
   for (int i = 0; i < 100; ++i) std::this_thread::yield();
   lane.GiveBack();
   closer.join();
+}
+
+// A request of a queue that other lanes may serve too.
+engine::RequestPtr NewDequeueFrom(const std::shared_ptr<queue::QueueRef>& queue, int number,
+                                  int count = 1) {
+  auto request = NewDequeue(number, count);
+  request->queue = queue;
+  request->worker = std::make_shared<queue::Worker>();
+  request->worker->id = 1;
+  return request;
+}
+
+class SeveralLanes : public ::testing::Test {
+ protected:
+  // Lets the first lane have a group, with which it is busy until it asks for the next.
+  void MakeFirstLaneBusy() {
+    Push(intake_, NewDequeueFrom(queue_, 1));
+    EXPECT_THAT(NumbersOf(intake_.Next(0).group), ElementsAre(1));
+  }
+
+  Intake intake_{kMany, kMany, 2};
+  std::shared_ptr<queue::QueueRef> queue_ = std::make_shared<queue::QueueRef>();
+};
+
+TEST_F(SeveralLanes, OneThatIsBusyTakesAllThatHasComeMeanwhile) {
+  MakeFirstLaneBusy();
+  Push(intake_, NewDequeueFrom(queue_, 2));
+  Push(intake_, NewDequeueFrom(queue_, 3));
+  EXPECT_THAT(NumbersOf(intake_.Next(0).group), ElementsAre(2, 3));
+}
+
+TEST_F(SeveralLanes, AnotherOneDoesNotWaitForeverForIt) {
+  MakeFirstLaneBusy();
+  Push(intake_, NewDequeueFrom(queue_, 2));
+  EXPECT_THAT(NumbersOf(intake_.Next(1).group), ElementsAre(2));
+}
+
+TEST_F(SeveralLanes, AnotherOneThatHadNothingToDoComesForWhatHasWaitedTooLong) {
+  MakeFirstLaneBusy();
+  std::thread other([&] { EXPECT_THAT(NumbersOf(intake_.Next(1).group), ElementsAre(2)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  Push(intake_, NewDequeueFrom(queue_, 2));
+  other.join();
+}
+
+TEST_F(SeveralLanes, AnotherOneTakesAtOnceWhatIsWorthATransaction) {
+  MakeFirstLaneBusy();
+  Push(intake_, NewDequeueFrom(queue_, 2, 1000));
+  EXPECT_THAT(NumbersOf(intake_.Next(1).group), ElementsAre(2));
+
+  queue_->messages_per_slice = 1;
+  Push(intake_, NewDequeueFrom(queue_, 3, 50));
+  EXPECT_THAT(NumbersOf(intake_.Next(1).group), ElementsAre(3));
+}
+
+TEST_F(SeveralLanes, NoneIsLentWhileOneIsBusy) {
+  std::thread other([&] { EXPECT_TRUE(intake_.Next(1).closed); });
+  MakeFirstLaneBusy();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_FALSE(intake_.Borrow());
+  intake_.Close();
+  other.join();
 }
 
 TEST(Intake, NothingIsLostOrChangesPlacesUnderBackPressure) {
