@@ -30,7 +30,7 @@ TO :"producer", :"admin";
 GRANT INSERT ON :"schema".pgqrs_messages TO :"producer", :"admin";
 
 -- The library stores messages itself, with ids that it has reserved, and asks which were stored.
-GRANT USAGE ON SEQUENCE :"schema".pgqrs_batch_ids TO :"producer", :"admin";
+GRANT EXECUTE ON FUNCTION :"schema".pgqrs_reserve_batch_ids(bigint) TO :"producer", :"admin";
 GRANT INSERT (queue_id, id, n, enqueued_at, producer_worker_id, payloads),
   SELECT (queue_id, id, n, enqueued_at)
 ON :"schema".pgqrs_batches TO :"producer";
@@ -43,6 +43,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".pgqrs_slices, :"schema".pgqrs_
 TO :"consumer";
 GRANT SELECT, UPDATE (payloads), DELETE ON :"schema".pgqrs_batches TO :"consumer";
 GRANT SELECT ON :"schema".pgqrs_messages TO :"consumer", :"admin";
+
+-- Retention: it drops what may be removed message by message, and nothing else.
+GRANT EXECUTE ON FUNCTION :"schema".pgqrs_drop_oldest_partition(bigint, timestamptz, bigint)
+TO :"consumer", :"admin";
 
 -- The administrator: everything but changes of the schema.
 GRANT SELECT, INSERT, UPDATE, DELETE

@@ -85,7 +85,9 @@ bool DeadLetterSweep::Step(driver::Connection& connection) {
 }
 
 bool Retention::Step(driver::Connection& connection) {
-  return is_cut_known_ ? RemoveSome(connection) : FindCut(connection);
+  if (!is_cut_known_) return FindCut(connection);
+  if (may_drop_ && connection.works_on_sets()) return DropPartition(connection);
+  return RemoveSome(connection);
 }
 
 // Counts from the newest batch down until the number to keep is reached.
@@ -117,6 +119,21 @@ void Retention::CutBatch(driver::Connection& connection, int n) {
     if (!row.dead) finished |= row.mask;
   }
   cut_messages_ = LowestBits(finished, n);
+}
+
+bool Retention::DropPartition(driver::Connection& connection) {
+  using driver::Value;
+  may_drop_ = false;
+  connection.Run(
+      Statement::kDropOldestPartition,
+      {queue_id_, policy_.max_age ? Value(ToMicros(connection.Now() - *policy_.max_age)) : Value(),
+       policy_.max_count ? Value(cut_batch_) : Value()},
+      [&](const driver::Row& row) {
+        may_drop_ = !row.IsNull(0);
+        removed_ += row.Int(0);
+        return false;
+      });
+  return true;
 }
 
 bool Retention::RemoveSome(driver::Connection& connection) {

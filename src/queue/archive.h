@@ -33,7 +33,8 @@ class DeadLetterSweep {
   std::int64_t count_ = 0;
 };
 
-// Removes the finished messages of a queue that a policy excludes.
+// Removes the finished messages of a queue that a policy excludes: whole partitions where the
+// database has some and all that they hold may go, and then row by row.
 class Retention {
  public:
   Retention(std::int64_t queue_id, const RetentionPolicy& policy)
@@ -48,6 +49,7 @@ class Retention {
  private:
   bool FindCut(driver::Connection& connection);
   void CutBatch(driver::Connection& connection, int n);
+  bool DropPartition(driver::Connection& connection);
   bool RemoveSome(driver::Connection& connection);
 
   std::int64_t queue_id_;
@@ -60,6 +62,7 @@ class Retention {
   std::int64_t cut_batch_ = std::numeric_limits<std::int64_t>::max();
   Mask cut_messages_ = 0;
 
+  bool may_drop_ = true;  // Until a partition has to stay.
   std::int64_t next_batch_ = 0;
 };
 

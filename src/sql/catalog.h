@@ -17,7 +17,7 @@ namespace pgqrs::sql {
 // Name, parameters, result columns: `i` is a 64-bit integer, `z` a time (also such an integer:
 // microseconds since the epoch), `t` text, `j` JSON text; a capital is an array of such. A Lock… is
 // its namesake without "Lock" for rows that are about to be changed. Those with arrays are there
-// only where the database works on sets, and have no text elsewhere.
+// only where the database works on sets, and have no text elsewhere; DropOldestPartition too.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
   V(DescribeSchema,          "",             "ttt")                 \
@@ -80,6 +80,7 @@ namespace pgqrs::sql {
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \
   V(EnqueueBatchesAgain,     "iIIJiziiz",    "iz")                  \
+  V(DropOldestPartition,     "izi",          "i")                   \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
   V(FindAcked,               "IIIII",        "iiiii")               \

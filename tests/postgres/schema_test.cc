@@ -277,7 +277,8 @@ TEST_F(PostgresSchema, ARoleThatMayUseTheTablesNeedsNoMore) {
   Open();
   const auto role = NewRole();
   Shell().Execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role +
-                  "; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO " + role);
+                  "; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO " + role +
+                  "; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO " + role);
   config().dsn = DsnAs(role);
   auto store = Open();
   store.Queue("jobs").Enqueue("x");

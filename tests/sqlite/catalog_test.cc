@@ -31,7 +31,9 @@ struct Parameters {
 // Whether the dialect has the statement: those with arrays are there only for databases that work
 // on sets.
 bool IsIn(std::string_view dialect, const sql::StatementInfo& info) {
-  return dialect == "postgres" || info.parameters.find_first_of("IZTJ") == std::string_view::npos;
+  return dialect == "postgres" ||
+         (info.parameters.find_first_of("IZTJ") == std::string_view::npos &&
+          info.name != "DropOldestPartition");
 }
 
 // A database in which every id, time and priority is 1, so that queries with such parameters find

@@ -58,6 +58,11 @@ WHERE queue_id = $1 AND batch_id = $2 AND mask = $3;
 -- name: DeleteArchive
 DELETE FROM {schema}.pgqrs_archive WHERE queue_id = $1 AND batch_id = $2 AND mask = $3;
 
+-- name: DropOldestPartition
+-- How many finished messages of queue $1 went with it: archived before $2, or of batches below $3.
+-- NULL: it stays.
+SELECT {schema}.pgqrs_drop_oldest_partition($1, $2, $3);
+
 -- name: CountArchive
 SELECT coalesce(sum(n), 0)::bigint, max(batch_id)
 FROM {schema}.pgqrs_archive WHERE queue_id = $1;

@@ -34,10 +34,7 @@ WHERE id = $1 AND closed_before < pg_snapshot_xmin(pg_current_snapshot())
 -- name: ReserveBatchIds
 -- Numbers that nobody else gets: from the first on, and how many. There are fewer than $1 where
 -- somebody else took some in between.
-SELECT min(id), CASE WHEN max(id) - min(id) + 1 = count(*) THEN count(*) ELSE 1 END
-FROM (
-  SELECT nextval('{schema_in_text}.pgqrs_batch_ids') AS id FROM generate_series(1, $1)
-) AS reserved;
+SELECT * FROM {schema}.pgqrs_reserve_batch_ids($1);
 
 -- name: ReserveLeaseTokens
 SELECT min(id), CASE WHEN max(id) - min(id) + 1 = count(*) THEN count(*) ELSE 1 END

@@ -133,6 +133,10 @@ FROM {schema}.pgqrs_batches AS b
 WHERE CASE jsonb_typeof(b.payloads) WHEN 'array' THEN jsonb_array_length(b.payloads) <> b.n
   ELSE true END
 UNION ALL
+SELECT 'partition', p.first_id, 'its tables are missing' FROM {schema}.pgqrs_partitions AS p
+WHERE to_regclass(format('%I.%I', {schema_text}, 'pgqrs_batches_' || p.first_id)) IS NULL
+  OR to_regclass(format('%I.%I', {schema_text}, 'pgqrs_archive_' || p.first_id)) IS NULL
+UNION ALL
 SELECT 'sequence', s.last_value, 'its next number is in use'
 FROM {schema}.pgqrs_batch_ids AS s
 WHERE s.last_value < (SELECT max(b.id) FROM {schema}.pgqrs_batches AS b);

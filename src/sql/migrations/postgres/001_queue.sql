@@ -29,7 +29,9 @@ CREATE SEQUENCE {schema}.pgqrs_lease_tokens;
 -- each of them from its text again and plans it, which shows in the profile of a dequeue.
 -- Admin::Verify looks for rows that they would refuse.
 
--- What was enqueued together: up to 64 messages, their payloads as one JSON array. Written once.
+-- What was enqueued together: up to 64 messages, their payloads as one JSON array. Written once. It
+-- and the archive, which grow with the history, are partitioned by ranges of the batch id, which
+-- grows with time: whole ranges that are old can be dropped at once.
 CREATE TABLE {schema}.pgqrs_batches (
   queue_id bigint NOT NULL,
   id bigint NOT NULL,
@@ -38,7 +40,7 @@ CREATE TABLE {schema}.pgqrs_batches (
   producer_worker_id bigint,
   payloads jsonb NOT NULL,
   PRIMARY KEY (queue_id, id)
-);
+) PARTITION BY RANGE (id);
 
 -- Not every server is built with lz4.
 DO $do$
@@ -89,9 +91,178 @@ CREATE TABLE {schema}.pgqrs_archive (
   reason text,
   last_error text,
   PRIMARY KEY (queue_id, batch_id, mask)
-);
+) PARTITION BY RANGE (batch_id);
 
 CREATE INDEX pgqrs_archive_dead ON {schema}.pgqrs_archive (queue_id, batch_id) WHERE dead;
+
+-- The partitions of batches and archive, one row for a pair. The first one reaches back to the
+-- beginning, and takes what comes under an old id when the partition of that is gone.
+CREATE TABLE {schema}.pgqrs_partitions (
+  first_id bigint PRIMARY KEY,
+  end_id bigint NOT NULL             -- Behind its last id.
+);
+
+-- Adds a pair of partitions. The more there are, the larger the next one gets, so that there are
+-- never many: a statement that may look into each of them costs a lock for each.
+CREATE FUNCTION {schema}.pgqrs_add_partition(first_id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  parent text;
+  end_id bigint;
+BEGIN
+  IF first_id = 0 THEN
+    end_id := 1;
+  ELSE
+    end_id := first_id + (1048576::bigint << (
+      SELECT count(*) / 8 FROM {schema}.pgqrs_partitions
+    )::integer);
+  END IF;
+  FOREACH parent IN ARRAY ARRAY['pgqrs_archive', 'pgqrs_batches'] LOOP
+    EXECUTE format(
+      'CREATE TABLE %1$I.%2$I (LIKE %1$I.%3$I INCLUDING STORAGE INCLUDING COMPRESSION)',
+      {schema_text}, parent || '_' || first_id, parent);
+    EXECUTE format(
+      'ALTER TABLE %1$I.%3$I ATTACH PARTITION %1$I.%2$I FOR VALUES FROM (%4$s) TO (%5$s)',
+      {schema_text}, parent || '_' || first_id, parent,
+      CASE first_id WHEN 0 THEN 'MINVALUE' ELSE first_id::text END, end_id);
+  END LOOP;
+  INSERT INTO {schema}.pgqrs_partitions (first_id, end_id) VALUES (first_id, end_id);
+END
+$$;
+
+-- Before the tables have rows, and before anybody waits for them.
+SELECT {schema}.pgqrs_add_partition(0), {schema}.pgqrs_add_partition(1);
+
+-- Sees to it that there is a partition for this batch id, and makes the next one when half of the
+-- last has been used.
+CREATE FUNCTION {schema}.pgqrs_make_room(batch_id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  turn CONSTANT bigint := hashtextextended('pgqrs partitions ' || {schema_text}, 0);
+  newest record;
+BEGIN
+  LOOP
+    SELECT p.first_id, p.end_id INTO newest
+    FROM {schema}.pgqrs_partitions AS p ORDER BY p.first_id DESC LIMIT 1;
+    IF batch_id < newest.first_id + (newest.end_id - newest.first_id) / 2 THEN
+      RETURN;
+    ELSIF batch_id >= newest.end_id THEN
+      PERFORM pg_advisory_xact_lock(turn);
+    ELSIF NOT pg_try_advisory_xact_lock(turn) THEN  -- Somebody else is at it, and there is time.
+      RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM {schema}.pgqrs_partitions AS p WHERE p.first_id = newest.end_id) THEN
+      BEGIN
+        PERFORM {schema}.pgqrs_add_partition(newest.end_id);
+      EXCEPTION
+        WHEN duplicate_table THEN  -- A transaction that does not see what others have done since.
+          RETURN;
+        WHEN object_in_use OR lock_not_available OR query_canceled THEN
+          IF batch_id >= newest.end_id THEN
+            RAISE;
+          END IF;
+          RETURN;  -- Who comes next makes it.
+      END;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Batch ids that nobody else gets, with partitions for them: from the first on, and how many. There
+-- are fewer than wanted where somebody else took some in between.
+CREATE FUNCTION {schema}.pgqrs_reserve_batch_ids(wanted bigint)
+RETURNS TABLE (first_id bigint, n bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  last_id bigint;
+BEGIN
+  SELECT min(r.id), max(r.id) INTO first_id, last_id
+  FROM (
+    SELECT nextval('{schema_in_text}.pgqrs_batch_ids') AS id FROM generate_series(1, wanted)
+  ) AS r;
+  n := CASE last_id - first_id + 1 WHEN wanted THEN wanted ELSE 1 END;
+  PERFORM {schema}.pgqrs_make_room(last_id);
+  RETURN NEXT;
+END
+$$;
+
+-- Whether all that is archived in these batches are finished messages of the queue that may go,
+-- archived before that time or of batches below that one, and nothing of them is in the hot set.
+CREATE FUNCTION {schema}.pgqrs_may_go(
+  of_queue bigint, first_id bigint, end_id bigint, before timestamptz, below bigint
+) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM FROM {schema}.pgqrs_queues AS q
+    CROSS JOIN LATERAL (
+      SELECT FROM {schema}.pgqrs_slices AS one
+      WHERE one.queue_id = q.id AND one.id >= first_id * 64 AND one.id < end_id * 64 LIMIT 1
+    ) AS s;
+  IF FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM {schema}.pgqrs_archive AS a
+  WHERE a.batch_id >= first_id AND a.batch_id < end_id
+    AND (a.queue_id <> of_queue OR a.dead
+      OR coalesce(a.archived_at >= before, true) AND coalesce(a.batch_id >= below, true))
+  LIMIT 1;
+  RETURN NOT FOUND;
+END
+$$;
+
+-- Drops the oldest partition where everything in it may go, and answers how many messages that were;
+-- NULL where it stays, also where somebody reads it or writes to it for longer than a moment.
+CREATE FUNCTION {schema}.pgqrs_drop_oldest_partition(
+  of_queue bigint, before timestamptz, below bigint
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '100ms' SET enable_seqscan = on AS $$
+DECLARE
+  turn CONSTANT bigint := hashtextextended('pgqrs partitions ' || {schema_text}, 0);
+  oldest record;
+  parent text;
+  removed bigint;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(turn) THEN
+    RETURN NULL;
+  END IF;
+  SELECT p.first_id, p.end_id INTO oldest
+  FROM {schema}.pgqrs_partitions AS p WHERE p.first_id > 0 ORDER BY p.first_id LIMIT 1;
+  -- Its ids are still given out, or the next would be.
+  IF oldest.end_id > (SELECT s.last_value FROM {schema}.pgqrs_batch_ids AS s)
+    OR NOT {schema}.pgqrs_may_go(of_queue, oldest.first_id, oldest.end_id, before, below)
+  THEN
+    RETURN NULL;
+  END IF;
+  -- Nobody writes to it from here on, which hardly anybody would; then it is certain.
+  EXECUTE format('LOCK TABLE %1$I.%2$I, %1$I.%3$I IN SHARE MODE', {schema_text},
+    'pgqrs_archive_' || oldest.first_id, 'pgqrs_batches_' || oldest.first_id);
+  IF NOT {schema}.pgqrs_may_go(of_queue, oldest.first_id, oldest.end_id, before, below) THEN
+    RETURN NULL;
+  END IF;
+  SELECT coalesce(sum(a.n), 0) INTO removed FROM {schema}.pgqrs_archive AS a
+  WHERE a.batch_id >= oldest.first_id AND a.batch_id < oldest.end_id;
+  FOREACH parent IN ARRAY ARRAY['pgqrs_archive', 'pgqrs_batches'] LOOP
+    EXECUTE format('DROP TABLE %I.%I', {schema_text}, parent || '_' || oldest.first_id);
+    EXECUTE format('ALTER TABLE %1$I.%2$I DETACH PARTITION %1$I.%3$I', {schema_text}, parent,
+      parent || '_0');
+    EXECUTE format('ALTER TABLE %1$I.%2$I ATTACH PARTITION %1$I.%3$I '
+      'FOR VALUES FROM (MINVALUE) TO (%4$s)', {schema_text}, parent, parent || '_0', oldest.end_id);
+  END LOOP;
+  DELETE FROM {schema}.pgqrs_partitions AS p WHERE p.first_id = oldest.first_id;
+  UPDATE {schema}.pgqrs_partitions AS p SET end_id = oldest.end_id WHERE p.first_id = 0;
+  RETURN removed;
+EXCEPTION
+  WHEN lock_not_available THEN
+    RETURN NULL;
+END
+$$;
+
+-- They run with the rights of their owner. Whom that lets call them is named by GRANT.
+REVOKE ALL ON FUNCTION
+  {schema}.pgqrs_reserve_batch_ids(bigint),
+  {schema}.pgqrs_drop_oldest_partition(bigint, timestamptz, bigint)
+FROM PUBLIC;
 
 -- A row a message, for people and reports.
 CREATE VIEW {schema}.pgqrs_messages AS
@@ -239,6 +410,9 @@ BEGIN
     END IF;
     IF cardinality(batch) = 0 THEN
       batch_id := nextval('{schema_in_text}.pgqrs_batch_ids');
+      IF batch_id % 1024 = 0 THEN
+        PERFORM {schema}.pgqrs_make_room(batch_id);
+      END IF;
       batch_bytes := 2;
     END IF;
     ids := array_append(ids, batch_id * 64 + cardinality(batch));
