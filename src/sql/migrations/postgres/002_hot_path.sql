@@ -89,6 +89,8 @@ DECLARE
   ids bigint[];
   masks bigint[];
   times timestamptz[];
+  first_batch bigint; -- With bounds that are known when it begins, a statement
+  last_batch bigint;  -- opens no other partitions.
   some_are_exhausted boolean;
   buried integer := 0;
   last integer;       -- The last one that is needed.
@@ -104,8 +106,9 @@ BEGIN
   lease_end := now + lease * interval '1 microsecond';
   LOOP
     SELECT array_agg(s.id), array_agg(s.mask), array_agg(s.visible_at), count(*),
-      coalesce(sum(s.n), 0), coalesce(max(s.read_ct) >= max_reads, false)
-    INTO ids, masks, times, slices, messages, some_are_exhausted
+      coalesce(sum(s.n), 0), coalesce(max(s.read_ct) >= max_reads, false), min(s.id) >> 6,
+      max(s.id) >> 6
+    INTO ids, masks, times, slices, messages, some_are_exhausted, first_batch, last_batch
     FROM (
       SELECT one.*
       FROM {schema}.pgqrs_queues AS q
@@ -240,7 +243,9 @@ BEGIN
     ) AS w (id, visible_at)
     CROSS JOIN LATERAL (
       SELECT * FROM {schema}.pgqrs_batches AS one
-      WHERE one.queue_id = of_queue AND one.id = w.id >> 6 LIMIT 1
+      WHERE one.queue_id = of_queue AND one.id = w.id >> 6
+        AND one.id BETWEEN first_batch AND last_batch
+      LIMIT 1
     ) AS b
   WHERE s.queue_id = b.queue_id AND s.id = w.id
   RETURNING b.id, s.mask, s.read_ct, s.priority, w.visible_at, b.enqueued_at,
