@@ -118,9 +118,24 @@ TEST(PostgresDsn, SeveralHostsShareTheTimeOut) {
   EXPECT_EQ(ValueOf(options, "connect_timeout"), "10");
 }
 
+TEST(PostgresDsn, AMachineThatIsGoneIsNoticedWithinTheTimeOut) {
+  Config config("host=h");
+  config.connection_timeout = seconds(30);
+  const auto options = driver::ParsePostgresDsn(config);
+  EXPECT_EQ(ValueOf(options, "keepalives_idle"), "15");
+  EXPECT_EQ(ValueOf(options, "keepalives_interval"), "5");
+  EXPECT_EQ(ValueOf(options, "keepalives_count"), "3");
+  EXPECT_EQ(ValueOf(options, "tcp_user_timeout"), "30000");
+  config.connection_timeout = std::chrono::milliseconds(1);
+  EXPECT_EQ(ValueOf(driver::ParsePostgresDsn(config), "keepalives_idle"), "1");
+  config.connection_timeout = kMaxDuration;
+  EXPECT_EQ(ValueOf(driver::ParsePostgresDsn(config), "tcp_user_timeout"), "2147483647");
+}
+
 TEST(PostgresDsn, WhatItSaysItselfCounts) {
-  const auto options = Parsed("host=h connect_timeout=7 application_name=mine");
+  const auto options = Parsed("host=h connect_timeout=7 application_name=mine tcp_user_timeout=8");
   EXPECT_EQ(ValueOf(options, "connect_timeout"), "7");
+  EXPECT_EQ(ValueOf(options, "tcp_user_timeout"), "8");
   EXPECT_EQ(ValueOf(options, "application_name"), "mine");
   EXPECT_EQ(ValueOf(options, "fallback_application_name"), "pgqrs");
 }

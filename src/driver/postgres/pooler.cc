@@ -20,6 +20,14 @@ constexpr std::array<std::array<std::string_view, 2>, 7> kSettings = {
      {"jit", "off"},
      {"plan_cache_mode", "force_generic_plan"}}};
 
+// A commit is answered when it is durable, whatever the role or the database say; but a DSN may ask
+// for less.
+constexpr std::string_view kDurability =
+    "pg_catalog.set_config('synchronous_commit', CASE "
+    "WHEN pg_catalog.current_setting('synchronous_commit') <> 'off' OR 'client' = "
+    "(SELECT source FROM pg_catalog.pg_settings WHERE name = 'synchronous_commit') "
+    "THEN pg_catalog.current_setting('synchronous_commit') ELSE 'on' END, ";
+
 // The statement, and a column more that tells whether the settings are local.
 std::string Settings(const std::string& is_local) {
   std::string statement = "SELECT ";
@@ -27,6 +35,7 @@ std::string Settings(const std::string& is_local) {
     statement.append("pg_catalog.set_config('").append(name).append("', '").append(value);
     statement.append("', ").append(is_local).append("), ");
   }
+  statement.append(kDurability).append(is_local).append("), ");
   return statement + is_local;
 }
 
@@ -41,7 +50,7 @@ bool SetUpSession(PGconn* connection) {
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) {
     throw PostgresFailure(connection, result.get(), "setting up a session");
   }
-  return std::string_view(PQgetvalue(result.get(), 0, kSettings.size())) == "f";
+  return std::string_view(PQgetvalue(result.get(), 0, PQnfields(result.get()) - 1)) == "f";
 }
 
 const char* LocalSettings() {

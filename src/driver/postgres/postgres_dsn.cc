@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -82,6 +83,25 @@ std::string ConnectTimeout(Duration timeout, const PQconninfoOption* options) {
   return std::to_string(std::clamp<std::int64_t>(seconds, 2, 3600));
 }
 
+// Has the system notice within about this time that the server's machine, or the network to it, is
+// gone while an answer is waited for.
+void AddTimeouts(Duration timeout, PostgresOptions& options) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  constexpr int kProbes = 3;
+  const auto whole = std::max<Duration>(timeout, seconds(2));
+  const auto idle = std::max(seconds(1), std::chrono::floor<seconds>(whole / 2));
+  const auto interval = std::max(seconds(1), std::chrono::floor<seconds>((whole - idle) / kProbes));
+  options.parameters.insert(
+      options.parameters.end(),
+      {{"keepalives_idle", std::to_string(idle.count())},
+       {"keepalives_interval", std::to_string(interval.count())},
+       {"keepalives_count", std::to_string(kProbes)},
+       {"tcp_user_timeout",
+        std::to_string(std::min<std::int64_t>(std::chrono::floor<milliseconds>(whole).count(),
+                                              std::numeric_limits<int>::max()))}});
+}
+
 }  // namespace
 
 bool IsPostgresDsn(std::string_view dsn) {
@@ -112,6 +132,7 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
   options.parameters = {
       {"fallback_application_name", "pgqrs"},
       {"connect_timeout", ConnectTimeout(config.connection_timeout, parsed.get())}};
+  AddTimeouts(config.connection_timeout, options);
   for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
     if (std::string_view(option->keyword) == "port") CheckPort(option->val);
