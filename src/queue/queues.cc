@@ -148,22 +148,24 @@ bool QueuePurge::Step(driver::Connection& connection) {
   return more;
 }
 
-std::optional<std::int64_t> ClosedQueueRemoval::FindOne(driver::Connection& connection) {
+std::optional<std::int64_t> ClosedQueueRemoval::Next(driver::Connection& connection,
+                                                     std::int64_t behind) {
   std::optional<std::int64_t> queue_id;
-  connection.Run(Statement::kListClosedQueues, {}, [&](const driver::Row& row) {
-    queue_id = row.Int(0);
+  connection.Run(Statement::kNextClosedQueue, {behind}, [&](const driver::Row& row) {
+    queue_id = row.OptionalInt(0);
     return false;
   });
   return queue_id;
 }
 
 bool ClosedQueueRemoval::Step(driver::Connection& connection) {
-  const auto queue_id = FindOne(connection);
+  const auto queue_id = Next(connection, left_);
   if (!queue_id) return false;
-  if (!RemoveContents(connection, *queue_id)) {
-    connection.Run(Statement::kDeleteWorkersOfQueue, {*queue_id});
-    connection.Run(Statement::kRemoveQueue, {*queue_id});
-  }
+  if (RemoveContents(connection, *queue_id)) return true;
+  connection.Run(Statement::kDeleteWorkersOfQueue, {*queue_id});
+  connection.Run(Statement::kRemoveQueue, {*queue_id});
+  // On a server the first try only notes which transactions are older.
+  if (std::exchange(tried_, *queue_id) == *queue_id) left_ = *queue_id;
   return true;
 }
 

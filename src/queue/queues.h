@@ -46,17 +46,22 @@ class QueuePurge {
   std::int64_t purged_ = 0;
 };
 
-// Removes what is left of queues that were closed for deletion, some at a time.
+// Removes what is left of queues that were closed for deletion, some at a time. On a server a
+// transaction that is older may yet put something into such a queue; its row stays then, and who
+// looks for closed queues later removes it.
 class ClosedQueueRemoval {
  public:
   // Answers whether there is more to do.
   bool Step(driver::Connection& connection);
 
   // Whether there is anything to do.
-  static bool IsNeeded(driver::Connection& connection) { return FindOne(connection).has_value(); }
+  static bool IsNeeded(driver::Connection& connection) { return Next(connection, 0).has_value(); }
 
  private:
-  static std::optional<std::int64_t> FindOne(driver::Connection& connection);
+  static std::optional<std::int64_t> Next(driver::Connection& connection, std::int64_t behind);
+
+  std::int64_t tried_ = 0;  // The last one whose row was to be removed.
+  std::int64_t left_ = 0;   // The last one that was left after a second try.
 };
 
 // Removes a queue with everything in it, some at a time. The first step decides whether it may be

@@ -31,7 +31,7 @@ namespace pgqrs::sql {
   V(QueueIsOpen,             "i",            "i")                   \
   V(ListQueues,              "",             "itz")                 \
   V(CloseQueue,              "iz",           "")                    \
-  V(ListClosedQueues,        "",             "i")                   \
+  V(NextClosedQueue,         "i",            "i")                   \
   V(RemoveQueue,             "i",            "")                    \
   V(ReserveBatchIds,         "i",            "ii")                  \
   V(ReserveLeaseTokens,      "i",            "ii")                  \

@@ -3,6 +3,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "driver/driver.h"
@@ -179,6 +180,29 @@ TEST_F(SqlEnqueue, ADeletedQueueIsUnknown) {
   store.Queue("jobs");
   store.DeleteQueue("jobs");
   EXPECT_THAT(Refusal("pgqrs_enqueue('jobs', '1')"), HasSubstr("there is no queue \"jobs\""));
+}
+
+// It may still put something into the queue.
+TEST_F(SqlEnqueue, ATransactionThatStaysOpenDoesNotHoldUpTheDeletion) {
+  const std::string closed = "SELECT count(*) FROM pgqrs_queues WHERE deleted_at IS NOT NULL";
+  auto shell = Shell();
+  {
+    auto store = Open();
+    store.Queue("jobs");
+    shell.Execute("BEGIN");
+    Enqueue(shell, "'jobs', '1'");
+    store.DeleteQueue("jobs");
+    store.Queue("others");
+    store.DeleteQueue("others");
+    EXPECT_EQ(Shell().QueryInt(closed), 2);
+    EXPECT_THAT(store.ListQueues(), SizeIs(0));
+  }
+  shell.Execute("COMMIT");
+  EXPECT_EQ(Shell().QueryInt("SELECT count(*) FROM pgqrs_slices"), 1);
+  auto store = Open();  // Removes what was left.
+  while (Shell().QueryInt(closed) > 0) std::this_thread::yield();
+  EXPECT_EQ(Shell().QueryInt("SELECT count(*) FROM pgqrs_slices"), 0);
+  store.Admin().Verify();
 }
 
 TEST_F(SqlEnqueue, NothingDependsOnTheSessionOfTheCaller) {

@@ -17,8 +17,9 @@ WHERE deleted_at IS NULL ORDER BY queue_name COLLATE "C";
 -- From here on nobody finds the queue; its rows are removed step by step.
 UPDATE {schema}.pgqrs_queues SET queue_name = NULL, deleted_at = $2 WHERE id = $1;
 
--- name: ListClosedQueues
-SELECT id FROM {schema}.pgqrs_queues WHERE deleted_at IS NOT NULL;
+-- name: NextClosedQueue
+-- The first one behind id $1.
+SELECT min(id) FROM {schema}.pgqrs_queues WHERE deleted_at IS NOT NULL AND id > $1;
 
 -- name: RemoveQueue
 -- Not while a transaction that found the queue open may still put something into it. Such a one may

@@ -16,8 +16,9 @@ SELECT id, queue_name, created_at FROM pgqrs_queues WHERE deleted_at IS NULL ORD
 -- From here on nobody finds the queue; its rows are removed step by step.
 UPDATE pgqrs_queues SET queue_name = NULL, deleted_at = ?2 WHERE id = ?1;
 
--- name: ListClosedQueues
-SELECT id FROM pgqrs_queues WHERE deleted_at IS NOT NULL;
+-- name: NextClosedQueue
+-- The first one behind id ?1.
+SELECT min(id) FROM pgqrs_queues WHERE deleted_at IS NOT NULL AND id > ?1;
 
 -- name: RemoveQueue
 DELETE FROM pgqrs_queues WHERE id = ?1;
