@@ -2,7 +2,10 @@
 
 #include <pgqrs/error.h>
 
+#include <array>
+#include <list>
 #include <map>
+#include <utility>
 
 #include "queue/rows.h"
 #include "util/show.h"
@@ -72,34 +75,75 @@ class DamageReport {
   std::vector<std::string> problems_;
 };
 
-// One batch with everything that refers to it.
-void CheckBatch(driver::Connection& connection, const BatchRow& batch, DamageReport& report) {
-  const auto name = "batch " + std::to_string(batch.id);
-  Mask seen = 0;
-  const auto check_part = [&](const std::string& what, Mask mask, std::int64_t n) {
+// Compares one batch with everything that refers to it. It has to stay where it is until the
+// answers are there.
+class BatchCheck {
+ public:
+  BatchCheck(const BatchRow& batch, DamageReport& report)
+      : batch_id_(batch.id),
+        queue_id_(batch.queue_id),
+        full_(FullMask(batch.n)),
+        name_("batch " + std::to_string(batch.id)),
+        report_(report) {}
+
+  // The answers come with the next statement that is waited for.
+  void Send(driver::Connection& connection) {
+    const std::array<driver::Value, 2> keys = {queue_id_, batch_id_};
+    connection.Send(Statement::kSlicesOfBatch, keys, slices_);
+    connection.Send(Statement::kArchiveOfBatch, keys, archive_);
+  }
+
+  void Conclude() {
+    if (seen_ == 0) report_.Add(name_ + " has no message in any state");
+  }
+
+  std::int64_t batch_id() const { return batch_id_; }
+
+ private:
+  void CheckPart(const std::string& what, Mask mask, std::int64_t n) {
     if (n != Count(mask)) {
-      report.Add(what + " counts " + util::ShowCount(n, "message") + " and has " +
-                 std::to_string(Count(mask)));
+      report_.Add(what + " counts " + util::ShowCount(n, "message") + " and has " +
+                  std::to_string(Count(mask)));
     }
-    if ((mask & ~FullMask(batch.n)) != 0)
-      report.Add(what + " has messages that " + name + " lacks");
-    if ((mask & seen) != 0)
-      report.Add(what + " has messages of " + name + " that are elsewhere too");
-    seen |= mask;
+    if ((mask & ~full_) != 0) report_.Add(what + " has messages that " + name_ + " lacks");
+    if ((mask & seen_) != 0) {
+      report_.Add(what + " has messages of " + name_ + " that are elsewhere too");
+    }
+    seen_ |= mask;
+  }
+
+  const std::int64_t batch_id_;
+  const std::int64_t queue_id_;
+  const Mask full_;
+  const std::string name_;
+  DamageReport& report_;
+  Mask seen_ = 0;
+  const driver::RowSink slices_ = [this](const driver::Row& row) {
+    const auto slice = ReadSlice(row);
+    CheckPart("slice " + std::to_string(slice.id), slice.mask, row.Int(5));
+    return true;
   };
-  connection.Run(Statement::kSlicesOfBatch, {batch.queue_id, batch.id},
-                 [&](const driver::Row& row) {
-                   const auto slice = ReadSlice(row);
-                   check_part("slice " + std::to_string(slice.id), slice.mask, row.Int(5));
-                   return true;
-                 });
-  connection.Run(Statement::kArchiveOfBatch, {batch.queue_id, batch.id},
-                 [&](const driver::Row& row) {
-                   const auto part = ReadArchiveRow(row);
-                   check_part("an archive row of " + name, part.mask, row.Int(3));
-                   return true;
-                 });
-  if (seen == 0) report.Add(name + " has no message in any state");
+  const driver::RowSink archive_ = [this](const driver::Row& row) {
+    CheckPart("an archive row of " + name_, ReadArchiveRow(row).mask, row.Int(3));
+    return true;
+  };
+};
+
+void CheckBatches(driver::Connection& connection, DamageReport& report) {
+  constexpr std::int64_t kPage = 256;
+  std::int64_t last = 0;
+  std::list<BatchCheck> checks;
+  do {
+    std::list<BatchCheck> next;
+    connection.Run(Statement::kScanBatches, {last, kPage}, [&](const driver::Row& row) {
+      next.emplace_back(ReadBatchRow(row), report);
+      return true;
+    });
+    for (auto& check : checks) check.Conclude();
+    checks = std::move(next);
+    for (auto& check : checks) check.Send(connection);
+    if (!checks.empty()) last = checks.back().batch_id();
+  } while (!checks.empty());
 }
 
 }  // namespace
@@ -145,18 +189,7 @@ std::vector<std::string> FindDamage(driver::Connection& connection, std::string_
                std::string(row.Text(2)));
     return true;
   });
-  constexpr std::int64_t kPage = 256;
-  std::int64_t last = 0;
-  std::vector<BatchRow> batches;
-  do {
-    batches.clear();
-    connection.Run(Statement::kScanBatches, {last, kPage}, [&](const driver::Row& row) {
-      batches.push_back(ReadBatchRow(row));
-      return true;
-    });
-    for (const auto& batch : batches) CheckBatch(connection, batch, report);
-    if (!batches.empty()) last = batches.back().id;
-  } while (!batches.empty());
+  CheckBatches(connection, report);
   return report.Take();
 }
 
