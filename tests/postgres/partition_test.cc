@@ -110,8 +110,10 @@ TEST_F(Partitions, SqlMakesItToo) {
 TEST_F(Partitions, ManyWhoNeedTheSameOneAllGetIt) {
   Open();
   GoTo(kSecond - 100);
+  constexpr int kThreads = 8;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([this] {
       auto store = Open();
       auto queue = store.Queue("jobs");
