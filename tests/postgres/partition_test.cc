@@ -125,6 +125,22 @@ TEST_F(Partitions, ManyWhoNeedTheSameOneAllGetIt) {
   EXPECT_EQ(Ranges().size(), 3U);
 }
 
+TEST_F(Partitions, ThatCannotBeMadeHoldUpNobodyBeforeTheyAreNeeded) {
+  Open().Queue("jobs");
+  Shell().Execute("CREATE TABLE pgqrs_archive_" + std::to_string(kSecond) +
+                  " (); ALTER TABLE pgqrs_partitions ADD CHECK (first_id < " +
+                  std::to_string(kSecond) + ")");
+  GoTo(kSecond - 2000);
+  EXPECT_NO_THROW(Open().Queue("jobs").Enqueue("x"));
+  EXPECT_EQ(Ranges().size(), 2U);
+  Shell().Execute("DROP TABLE pgqrs_archive_" + std::to_string(kSecond));
+  GoTo(kSecond - 1500);
+  EXPECT_NO_THROW(Open().Queue("jobs").Enqueue("x"));
+  GoTo(kSecond - 1);
+  EXPECT_THAT(MessageOf<Error>([&] { Open().Queue("jobs").Enqueue("x"); }),
+              ::testing::HasSubstr("pgqrs_partitions"));
+}
+
 TEST_F(Partitions, OneWhoseMessagesMayAllGoIsDropped) {
   auto filled = FillTheFirst();
   EXPECT_EQ(filled.queue.ApplyRetention(kOnlyTheNewest), 1);

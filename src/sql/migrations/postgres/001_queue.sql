@@ -157,11 +157,13 @@ BEGIN
       EXCEPTION
         WHEN duplicate_table THEN  -- A transaction that does not see what others have done since.
           RETURN;
-        WHEN object_in_use OR lock_not_available OR query_canceled THEN
+        WHEN OTHERS THEN
           IF batch_id >= newest.end_id THEN
             RAISE;
           END IF;
-          RETURN;  -- Who comes next makes it.
+          -- Who comes next may be luckier, and there is time.
+          RAISE WARNING 'pgqrs: the next partition cannot be made: %', SQLERRM;
+          RETURN;
       END;
     END IF;
   END LOOP;
