@@ -96,6 +96,21 @@ TEST_F(PostgresRoles, AProducerEnqueuesInEveryWay) {
   }
 }
 
+TEST_F(PostgresRoles, AProducerGetsItsPartitionsMade) {
+  auto owner = Shell();
+  owner.Execute("SET search_path = \"" + config().schema + "\"");
+  const std::string last = "SELECT setval('pgqrs_batch_ids', max(end_id) / 1024 * 1024";
+  const std::string count = "SELECT count(*) FROM pgqrs_partitions";
+  owner.Execute(last + ") FROM pgqrs_partitions");
+  OpenAs(producer_).Queue("jobs").Enqueue("x");
+  EXPECT_EQ(owner.QueryInt(count), 3);
+  owner.Execute(last + " - 1, false) FROM pgqrs_partitions");
+  auto shell = ShellAs(producer_);
+  for (int i = 0; i < 3; ++i) shell.Execute("SELECT pgqrs_enqueue('jobs', '\"x\"')");
+  EXPECT_EQ(owner.QueryInt(count), 4);
+  EXPECT_EQ(Open().PurgeQueue("jobs"), 4);
+}
+
 TEST_F(PostgresRoles, AProducerFindsOutWhatWasStoredWhereTheAnswerWasLost) {
   OpenAs(producer_).Queue("jobs").Enqueue("x");
   auto as_producer = config();
