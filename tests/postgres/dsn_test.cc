@@ -22,8 +22,10 @@ driver::PostgresOptions Parsed(const std::string& dsn) {
 // The value that counts of a keyword, or that it has none.
 std::string ValueOf(const driver::PostgresOptions& options, std::string_view keyword) {
   std::string found = "(none)";
-  for (const auto& [name, value] : options.parameters) {
-    if (name == keyword) found = value;
+  for (const auto* parameters : {&options.timeouts, &options.parameters}) {
+    for (const auto& [name, value] : *parameters) {
+      if (name == keyword) found = value;
+    }
   }
   return found;
 }

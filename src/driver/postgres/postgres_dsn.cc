@@ -11,6 +11,8 @@
 #include <limits>
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "driver/postgres/announcement_text.h"
 
@@ -83,23 +85,23 @@ std::string ConnectTimeout(Duration timeout, const PQconninfoOption* options) {
   return std::to_string(std::clamp<std::int64_t>(seconds, 2, 3600));
 }
 
-// Has the system notice within about this time that the server's machine, or the network to it, is
-// gone while an answer is waited for.
-void AddTimeouts(Duration timeout, PostgresOptions& options) {
-  using std::chrono::milliseconds;
+// How long to try to connect; and that the system notices within about this time that the server's
+// machine, or the network to it, is gone while an answer is waited for.
+std::vector<std::pair<std::string, std::string>> Timeouts(Duration timeout,
+                                                          const PQconninfoOption* options) {
   using std::chrono::seconds;
   constexpr int kProbes = 3;
   const auto whole = std::max<Duration>(timeout, seconds(2));
   const auto idle = std::max(seconds(1), std::chrono::floor<seconds>(whole / 2));
   const auto interval = std::max(seconds(1), std::chrono::floor<seconds>((whole - idle) / kProbes));
-  options.parameters.insert(
-      options.parameters.end(),
-      {{"keepalives_idle", std::to_string(idle.count())},
-       {"keepalives_interval", std::to_string(interval.count())},
-       {"keepalives_count", std::to_string(kProbes)},
-       {"tcp_user_timeout",
-        std::to_string(std::min<std::int64_t>(std::chrono::floor<milliseconds>(whole).count(),
-                                              std::numeric_limits<int>::max()))}});
+  const auto milliseconds =
+      std::min<std::int64_t>(std::chrono::floor<std::chrono::milliseconds>(whole).count(),
+                             std::numeric_limits<int>::max());
+  return {{"connect_timeout", ConnectTimeout(timeout, options)},
+          {"keepalives_idle", std::to_string(idle.count())},
+          {"keepalives_interval", std::to_string(interval.count())},
+          {"keepalives_count", std::to_string(kProbes)},
+          {"tcp_user_timeout", std::to_string(milliseconds)}};
 }
 
 }  // namespace
@@ -128,11 +130,8 @@ PostgresOptions ParsePostgresDsn(const Config& config) {
   options.quoted_schema = Quoted(config.schema, '"');
   options.timeout = config.connection_timeout;
   options.clock = config.clock;
-  // The later of two of a keyword counts, so that these can be overridden.
-  options.parameters = {
-      {"fallback_application_name", "pgqrs"},
-      {"connect_timeout", ConnectTimeout(config.connection_timeout, parsed.get())}};
-  AddTimeouts(config.connection_timeout, options);
+  options.timeouts = Timeouts(config.connection_timeout, parsed.get());
+  options.parameters = {{"fallback_application_name", "pgqrs"}};
   for (const auto* option = parsed.get(); option->keyword != nullptr; ++option) {
     if (option->val == nullptr) continue;
     if (std::string_view(option->keyword) == "port") CheckPort(option->val);

@@ -42,9 +42,11 @@ void Ignore(void*, const char*) {}
 PostgresHandle OpenPostgres(const PostgresOptions& options) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
-  for (const auto& [keyword, value] : options.parameters) {
-    keywords.push_back(keyword.c_str());
-    values.push_back(value.c_str());
+  for (const auto* parameters : {&options.timeouts, &options.parameters}) {
+    for (const auto& [keyword, value] : *parameters) {
+      keywords.push_back(keyword.c_str());
+      values.push_back(value.c_str());
+    }
   }
   keywords.push_back(nullptr);
   values.push_back(nullptr);
