@@ -153,6 +153,7 @@ std::optional<std::size_t> Intake::Borrow(queue::Request* request) {
   if (!all_are_idle) return std::nullopt;
   auto& lane = lanes_.front();
   if (request != nullptr && !ClaimFor(lane, *request)) return std::nullopt;
+  lane.watches = false;
   lane.is_lent = true;
   lane.is_busy = true;
   return 0;

@@ -64,8 +64,9 @@ Group::Group(driver::Connection& connection, Session& session, std::span<Request
     : connection_(connection),
       session_(session),
       works_on_sets_(connection.works_on_sets()),
-      batch_ids_before_(session.shared->batch_ids.state()),
-      lease_tokens_before_(session.shared->lease_tokens.state()),
+      batch_ids_before_(works_on_sets_ ? IdBlock::State() : session.shared->batch_ids.state()),
+      lease_tokens_before_(works_on_sets_ ? IdBlock::State()
+                                          : session.shared->lease_tokens.state()),
       requests_(requests),
       earlier_(earlier) {}
 

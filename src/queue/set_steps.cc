@@ -139,13 +139,15 @@ void SetSteps::AddTarget(SettleRequest& request, std::size_t index) {
 void SetSteps::FormBatches(const std::vector<EnqueueRequest*>& requests) {
   enqueues_ = requests;
   BatchFormer former(group_, [this](const BatchKind& kind, NewBatch&& batch) {
+    ++batches_of_[kind.queue_id].sent;
     batches_.emplace_back(kind, std::move(batch));
   });
   for (auto* request : requests) former.Add(*request);
   former.Finish();
-  // In the order of their ids, in which they become visible.
-  std::sort(batches_.begin(), batches_.end(),
-            [](const auto& a, const auto& b) { return a.second.id < b.second.id; });
+  // Those of a kind in the order of their ids, in which they become visible.
+  std::sort(batches_.begin(), batches_.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.first, a.second.id) < std::tie(b.first, b.second.id);
+  });
 }
 
 // Sends those that share what a statement says once.
@@ -157,7 +159,7 @@ void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batch
   }
   const auto sets = columns.Values();
   const auto& sink = Keep([this](const driver::Row& row) {
-    stored_in_.insert(row.Int(0));
+    ++batches_of_[row.Int(0)].stored;
     group_.NoteVisible(row.Int(0), row.Int(1));
     return true;
   });
@@ -299,7 +301,10 @@ void SetSteps::ConcludeAcks() {
 
 void SetSteps::ConcludeEnqueues() {
   for (auto* request : enqueues_) {
-    if (!request->payloads.empty() && !stored_in_.contains(request->queue->id)) {
+    // What was stored before the queue was closed went with it. Where it was looked for too, the
+    // same may have been counted twice.
+    const auto& of_queue = batches_of_[request->queue->id];
+    if (!request->payloads.empty() && of_queue.stored < of_queue.sent) {
       request->error = QueueIsGone(*request->queue);
     }
   }

@@ -9,8 +9,8 @@
 #include <cstdint>
 #include <list>
 #include <map>
-#include <set>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -54,6 +54,10 @@ class SetSteps {
     Mask mask = 0;
     bool is_done = false;
     std::int64_t worker_id = 0;  // The holder.
+  };
+  struct OfQueue {
+    std::int64_t sent = 0;    // Batches.
+    std::int64_t stored = 0;  // Of these, by the server's word.
   };
   struct Target {
     SettleRequest* request;
@@ -104,7 +108,7 @@ class SetSteps {
   std::vector<Target> targets_;
   std::vector<EnqueueRequest*> enqueues_;
   std::vector<std::pair<BatchKind, NewBatch>> batches_;
-  std::set<std::int64_t> stored_in_;  // The queues of which the server stored something.
+  std::unordered_map<std::int64_t, OfQueue> batches_of_;
   std::list<Deal> deals_;
   std::vector<Request*> left_over_;
   std::vector<std::string_view> elements_;

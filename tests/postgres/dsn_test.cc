@@ -131,7 +131,7 @@ TEST(PostgresDsn, AMachineThatIsGoneIsNoticedWithinTheTimeOut) {
   config.connection_timeout = std::chrono::milliseconds(1);
   EXPECT_EQ(ValueOf(driver::ParsePostgresDsn(config), "keepalives_idle"), "1");
   config.connection_timeout = kMaxDuration;
-  EXPECT_EQ(ValueOf(driver::ParsePostgresDsn(config), "tcp_user_timeout"), "2147483647");
+  EXPECT_EQ(ValueOf(driver::ParsePostgresDsn(config), "tcp_user_timeout"), "7200000");
 }
 
 TEST(PostgresDsn, WhatItSaysItselfCounts) {

@@ -1,6 +1,7 @@
 // Batches and the archive lie in partitions by batch id: made ahead, and dropped by retention.
 #include <chrono>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -107,6 +108,27 @@ TEST_F(Partitions, SqlMakesItToo) {
   EXPECT_EQ(queue.Metrics().archived, 3);
 }
 
+TEST_F(Partitions, AreNotMadeForANumberThatMakesNoSense) {
+  Open();
+  for (const std::string wanted : {"0", "-1", "NULL", "65537"}) {
+    EXPECT_THROW(Shell().Execute("SELECT pgqrs_reserve_batch_ids(" + wanted + ")"),
+                 std::runtime_error)
+        << wanted;
+  }
+  EXPECT_EQ(Ranges().size(), 2U);
+}
+
+// The next one is not needed yet.
+TEST_F(Partitions, ThatALockIsInTheWayOfHoldUpNobody) {
+  auto store = Open();
+  store.Queue("jobs");
+  auto shell = Shell();
+  shell.Execute("BEGIN; LOCK TABLE pgqrs_batches IN SHARE UPDATE EXCLUSIVE MODE");
+  GoTo(kSecond - 2000);
+  EXPECT_NO_THROW(Open().Queue("jobs").Enqueue("x"));
+  EXPECT_EQ(Ranges().size(), 2U);
+}
+
 TEST_F(Partitions, ManyWhoNeedTheSameOneAllGetIt) {
   Open();
   GoTo(kSecond - 100);
@@ -196,6 +218,22 @@ TEST_F(Partitions, OneWithAnythingElseStays) {
     expect_stays("a message of another queue");
     EXPECT_EQ(queue.ApplyRetention({.max_age = Duration::zero(), .max_count = std::nullopt}), 1);
   }
+  EXPECT_EQ(Ranges().size(), 2U);
+}
+
+TEST_F(Partitions, OneIsDroppedForAQueueAndInSightOfAll) {
+  auto filled = FillTheFirst();
+  auto shell = Shell();
+  EXPECT_EQ(shell.QueryText("SELECT pgqrs_drop_oldest_partition(NULL, 'infinity', NULL)::text"),
+            "NULL");
+  const auto queue_id = std::to_string(filled.queue.id());
+  const auto drop = "SELECT pgqrs_drop_oldest_partition(" + queue_id + ", 'infinity', NULL)::text";
+  shell.Execute("BEGIN ISOLATION LEVEL REPEATABLE READ");
+  EXPECT_EQ(shell.QueryText(drop), "NULL");
+  shell.Execute("COMMIT");
+  EXPECT_EQ(Ranges().size(), 3U);
+  EXPECT_EQ(shell.QueryText(drop), "1");
+  EXPECT_EQ(shell.QueryText(drop), "NULL");
   EXPECT_EQ(Ranges().size(), 2U);
 }
 

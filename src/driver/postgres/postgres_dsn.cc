@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -91,12 +90,11 @@ std::vector<std::pair<std::string, std::string>> Timeouts(Duration timeout,
                                                           const PQconninfoOption* options) {
   using std::chrono::seconds;
   constexpr int kProbes = 3;
-  const auto whole = std::max<Duration>(timeout, seconds(2));
+  // The system takes no more than some hours.
+  const auto whole = std::clamp<Duration>(timeout, seconds(2), std::chrono::hours(2));
   const auto idle = std::max(seconds(1), std::chrono::floor<seconds>(whole / 2));
   const auto interval = std::max(seconds(1), std::chrono::floor<seconds>((whole - idle) / kProbes));
-  const auto milliseconds =
-      std::min<std::int64_t>(std::chrono::floor<std::chrono::milliseconds>(whole).count(),
-                             std::numeric_limits<int>::max());
+  const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(whole).count();
   return {{"connect_timeout", ConnectTimeout(timeout, options)},
           {"keepalives_idle", std::to_string(idle.count())},
           {"keepalives_interval", std::to_string(interval.count())},

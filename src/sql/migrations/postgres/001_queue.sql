@@ -139,6 +139,7 @@ CREATE FUNCTION {schema}.pgqrs_make_room(batch_id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   turn CONSTANT bigint := hashtextextended('pgqrs partitions ' || {schema_text}, 0);
+  patience CONSTANT text := current_setting('lock_timeout');
   newest record;
 BEGIN
   LOOP
@@ -153,8 +154,12 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM {schema}.pgqrs_partitions AS p WHERE p.first_id = newest.end_id) THEN
       BEGIN
+        IF batch_id < newest.end_id THEN
+          PERFORM set_config('lock_timeout', '100ms', true);
+        END IF;
         PERFORM {schema}.pgqrs_add_partition(newest.end_id);
-      EXCEPTION
+        PERFORM set_config('lock_timeout', patience, true);
+      EXCEPTION  -- It takes the setting back too.
         WHEN duplicate_table THEN  -- A transaction that does not see what others have done since.
           RETURN;
         WHEN OTHERS THEN
@@ -178,6 +183,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   last_id bigint;
 BEGIN
+  IF wanted IS NULL OR wanted NOT BETWEEN 1 AND 65536 THEN
+    RAISE invalid_parameter_value
+      USING MESSAGE = format('wanted: must be from 1 to 65536, and is %s', wanted);
+  END IF;
   SELECT min(r.id), max(r.id) INTO first_id, last_id
   FROM (
     SELECT nextval('{schema_in_text}.pgqrs_batch_ids') AS id FROM generate_series(1, wanted)
@@ -205,7 +214,7 @@ BEGIN
   END IF;
   PERFORM FROM {schema}.pgqrs_archive AS a
   WHERE a.batch_id >= first_id AND a.batch_id < end_id
-    AND (a.queue_id <> of_queue OR a.dead
+    AND (a.queue_id IS DISTINCT FROM of_queue OR a.dead
       OR coalesce(a.archived_at >= before, true) AND coalesce(a.batch_id >= below, true))
   LIMIT 1;
   RETURN NOT FOUND;
@@ -225,18 +234,25 @@ DECLARE
   parent text;
   removed bigint;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(turn) THEN
+  -- In a transaction that does not see what others have done since it would look in vain again.
+  IF current_setting('transaction_isolation') <> 'read committed'
+    OR NOT pg_try_advisory_xact_lock(turn)
+  THEN
     RETURN NULL;
   END IF;
   SELECT p.first_id, p.end_id INTO oldest
   FROM {schema}.pgqrs_partitions AS p WHERE p.first_id > 0 ORDER BY p.first_id LIMIT 1;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
   -- Its ids are still given out, or the next would be.
   IF oldest.end_id > (SELECT s.last_value FROM {schema}.pgqrs_batch_ids AS s)
     OR NOT {schema}.pgqrs_may_go(of_queue, oldest.first_id, oldest.end_id, before, below)
   THEN
     RETURN NULL;
   END IF;
-  -- Nobody writes to it from here on, which hardly anybody would; then it is certain.
+  -- Nobody writes to it from here on; then it is certain. Enqueues, dequeues and acks write to what
+  -- is newer. What deletes or removes messages waits meanwhile, since it locks all partitions.
   EXECUTE format('LOCK TABLE %1$I.%2$I, %1$I.%3$I IN SHARE MODE', {schema_text},
     'pgqrs_archive_' || oldest.first_id, 'pgqrs_batches_' || oldest.first_id);
   IF NOT {schema}.pgqrs_may_go(of_queue, oldest.first_id, oldest.end_id, before, below) THEN
@@ -244,6 +260,7 @@ BEGIN
   END IF;
   SELECT coalesce(sum(a.n), 0) INTO removed FROM {schema}.pgqrs_archive AS a
   WHERE a.batch_id >= oldest.first_id AND a.batch_id < oldest.end_id;
+  LOCK TABLE {schema}.pgqrs_archive, {schema}.pgqrs_batches IN ACCESS EXCLUSIVE MODE;
   FOREACH parent IN ARRAY ARRAY['pgqrs_archive', 'pgqrs_batches'] LOOP
     EXECUTE format('DROP TABLE %I.%I', {schema_text}, parent || '_' || oldest.first_id);
     EXECUTE format('ALTER TABLE %1$I.%2$I DETACH PARTITION %1$I.%3$I', {schema_text}, parent,
@@ -412,7 +429,9 @@ BEGIN
     END IF;
     IF cardinality(batch) = 0 THEN
       batch_id := nextval('{schema_in_text}.pgqrs_batch_ids');
-      IF batch_id % 1024 = 0 THEN
+      -- Stores make the next partition ahead. A transaction that may take long does so only where it
+      -- has to, since others who have to would wait for its end.
+      IF batch_id >= (SELECT max(p.end_id) FROM {schema}.pgqrs_partitions AS p) THEN
         PERFORM {schema}.pgqrs_make_room(batch_id);
       END IF;
       batch_bytes := 2;
