@@ -11,13 +11,24 @@ namespace {
 
 constexpr std::string_view kSectionMark = "-- name: ";
 
-using Texts = std::array<std::string_view, kCatalog.size()>;
+using Texts = std::array<std::string, kCatalog.size()>;
 
 std::size_t IndexOf(std::string_view name) {
   for (std::size_t i = 0; i < kCatalog.size(); ++i) {
     if (kCatalog[i].name == name) return i;
   }
   throw std::logic_error("no statement of this name in the catalogue: " + std::string(name));
+}
+
+// A section may stand for several statements that differ by whole lines. In the text of statement
+// Name a line `-- only Name: FOR UPDATE` is no comment.
+std::string TextOf(std::string_view name, std::string_view section) {
+  const auto mark = "\n-- only " + std::string(name) + ": ";
+  std::string text(section);
+  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
+    text.erase(at + 1, mark.size() - 1);
+  }
+  return text.substr(1);  // Behind the end of the line with the names.
 }
 
 void ReadSections(std::string_view file, Texts& texts) {
@@ -29,7 +40,8 @@ void ReadSections(std::string_view file, Texts& texts) {
     auto names = section.substr(kSectionMark.size(), line_end - kSectionMark.size());
     while (!names.empty()) {
       const auto name_end = names.find(", ");
-      texts[IndexOf(names.substr(0, name_end))] = section.substr(line_end + 1);
+      const auto name = names.substr(0, name_end);
+      texts[IndexOf(name)] = TextOf(name, section.substr(line_end));
       names = name_end == std::string_view::npos ? std::string_view{} : names.substr(name_end + 2);
     }
     begin = end;

@@ -1,15 +1,9 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "driver/postgres/postgres_dsn.h"
 #include "postgres/postgres_test.h"
+#include "support/stranger.h"
 #include "support/temp_folder.h"
 
 namespace pgqrs::testing {
@@ -40,54 +34,6 @@ std::string Failure(const std::string& dsn) {
   config.connection_timeout = seconds(2);
   return MessageOf<PgqrsConnectionError>([&] { PgqrsStore::Connect(config); });
 }
-
-// A port of this machine that takes connections, sends each of them a text and closes it; without a
-// text it leaves them alone.
-class Listener {
- public:
-  explicit Listener(const std::string& answer)
-      : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (bind(socket_, generic, size) != 0 || listen(socket_, 16) != 0 ||
-        getsockname(socket_, generic, &size) != 0) {
-      throw std::runtime_error("cannot listen");
-    }
-    port_ = ntohs(address.sin_port);
-    if (!answer.empty()) thread_ = std::thread([this, answer] { Answer(answer); });
-  }
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-  ~Listener() {
-    shutdown(socket_, SHUT_RDWR);
-    if (thread_.joinable()) thread_.join();
-    close(socket_);
-  }
-
-  std::string port() const { return std::to_string(port_); }
-  std::string dsn() const { return "postgresql://ada:s3cret@127.0.0.1:" + port() + "/db"; }
-
- private:
-  void Answer(const std::string& answer) const {
-    for (;;) {
-      const int connection = accept(socket_, nullptr, nullptr);
-      if (connection < 0) return;
-      send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
-      // What is not read would reset the connection before its other end has the answer.
-      shutdown(connection, SHUT_WR);
-      char buffer[256];
-      while (read(connection, buffer, sizeof(buffer)) > 0) continue;
-      close(connection);
-    }
-  }
-
-  int socket_;
-  int port_ = 0;
-  std::thread thread_;
-};
 
 TEST(PostgresDsn, AUrlIsRead) {
   const auto options = Parsed(
@@ -183,17 +129,17 @@ TEST(PostgresDsn, ASocketThatIsNotThereIsNamed) {
 }
 
 TEST(PostgresDsn, APortThatAnswersGarbageIsNamed) {
-  const Listener listener("HTTP/1.1 400 Bad Request\r\n\r\n");
+  const Stranger listener("HTTP/1.1 400 Bad Request\r\n\r\n");
   for (const std::string tls : {"?sslmode=disable", "?sslmode=prefer", "?sslmode=require"}) {
-    EXPECT_THAT(Failure(listener.dsn() + tls),
+    EXPECT_THAT(Failure(listener.dsn("ada:s3cret") + tls),
                 AllOf(StartsWith("cannot connect to Postgres"),
                       HasSubstr("port " + listener.port()), Not(HasSubstr("s3cret"))));
   }
 }
 
 TEST(PostgresDsn, AHostThatNeverAnswersIsGivenUpInTime) {
-  const Listener listener("");
-  EXPECT_THAT(Failure(listener.dsn()),
+  const Stranger listener("");
+  EXPECT_THAT(Failure(listener.dsn("ada:s3cret")),
               AllOf(StartsWith("cannot connect to Postgres"), HasSubstr("port " + listener.port()),
                     HasSubstr("timeout"), Not(HasSubstr("s3cret"))));
 }
@@ -240,7 +186,7 @@ TEST_F(PostgresDsnOfAServer, AnUnknownRoleIsNamed) {
 }
 
 TEST_F(PostgresDsnOfAServer, TheFirstHostThatAnswersIsUsed) {
-  const Listener listener("");
+  const Stranger listener("");
   const auto hosts = "host='127.0.0.1,127.0.0.1," + Value("host") + "' port='1," + listener.port() +
                      "," + Value("port") + "' connect_timeout=2";
   auto store = PgqrsStore::Connect(With(hosts));

@@ -1,15 +1,11 @@
 // A server that refuses, gives up or does not answer: each time the error says what it was, nothing
 // is lost, and the store works again when the cause is gone.
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <chrono>
 #include <string>
-#include <string_view>
 #include <thread>
 
 #include "postgres/postgres_test.h"
+#include "support/stranger.h"
 
 namespace pgqrs::testing {
 namespace {
@@ -200,50 +196,9 @@ TEST_F(ServerTroubles, APasswordThatIsNotTakenIsNotShown) {
   ExpectWorks(store, 1);
 }
 
-// Listens on a port, and answers each client with a text, or not at all where that is empty.
-class Stranger {
- public:
-  explicit Stranger(std::string_view answer) : file_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const any = reinterpret_cast<sockaddr*>(&address);
-    EXPECT_EQ(bind(file_, any, size), 0);
-    EXPECT_EQ(listen(file_, 10), 0);
-    EXPECT_EQ(getsockname(file_, any, &size), 0);
-    port_ = ntohs(address.sin_port);
-    if (!answer.empty()) thread_ = std::thread([this, answer] { Answer(answer); });
-  }
-  Stranger(const Stranger&) = delete;
-  Stranger& operator=(const Stranger&) = delete;
-  ~Stranger() {
-    shutdown(file_, SHUT_RDWR);
-    if (thread_.joinable()) thread_.join();
-    close(file_);
-  }
-
-  std::string dsn() const {
-    return "postgresql://user:secret@127.0.0.1:" + std::to_string(port_) + "/database";
-  }
-
- private:
-  void Answer(std::string_view answer) const {
-    for (int client = accept(file_, nullptr, nullptr); client >= 0;
-         client = accept(file_, nullptr, nullptr)) {
-      EXPECT_GT(send(client, answer.data(), answer.size(), MSG_NOSIGNAL), 0);
-      close(client);
-    }
-  }
-
-  int file_;
-  int port_ = 0;
-  std::thread thread_;
-};
-
 TEST_F(ServerTroubles, AHostThatDoesNotAnswerIsGivenUp) {
   const Stranger silent("");
-  config().dsn = silent.dsn();
+  config().dsn = silent.dsn("user:secret");
   EXPECT_THAT(
       MessageOf<PgqrsConnectionError>([&] { Open(); }),
       AllOf(HasSubstr("cannot connect"), HasSubstr("timeout expired"), Not(HasSubstr("secret"))));
@@ -256,10 +211,10 @@ TEST_F(ServerTroubles, AnAddressWhereNobodyIsIsGivenUp) {
 }
 
 TEST_F(ServerTroubles, WhatIsNoPostgresIsRefused) {
-  for (const std::string_view answer :
-       {std::string_view("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string_view("R\0\0\0\1", 5)}) {
+  for (const auto& answer :
+       {std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string("R\0\0\0\1", 5)}) {
     const Stranger stranger(answer);
-    config().dsn = stranger.dsn();
+    config().dsn = stranger.dsn("user:secret");
     EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { Open(); }),
                 AllOf(HasSubstr("cannot connect"), Not(HasSubstr("secret"))));
   }

@@ -9,23 +9,13 @@ struct FreeNotification {
   void operator()(PGnotify* notification) const { PQfreemem(notification); }
 };
 
-void Ignore(void*, const char*) {}
-
 }  // namespace
 
 AsyncSession::AsyncSession(const Parameters& parameters) {
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
-  for (const auto& [keyword, value] : parameters) {
-    keywords.push_back(keyword.c_str());
-    values.push_back(value.c_str());
-  }
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
-  connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
+  const ConnectionWords words({parameters});
+  connection_.reset(PQconnectStartParams(words.keywords(), words.values(), 0));
   if (!connection_ || PQstatus(connection_.get()) == CONNECTION_BAD) ThrowLost("connecting");
-  // libpq would print the server's notices.
-  PQsetNoticeProcessor(connection_.get(), Ignore, nullptr);
+  IgnoreNotices(connection_.get());
 }
 
 pollfd AsyncSession::WaitsFor() const {

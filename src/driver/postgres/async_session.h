@@ -15,7 +15,7 @@ namespace pgqrs::driver {
 // libpq does in place. One statement at a time. Every call may throw Failure (kLost).
 class AsyncSession {
  public:
-  using Parameters = std::vector<std::pair<std::string, std::string>>;
+  using Parameters = PostgresOptions::Words;
 
   // Begins to connect.
   explicit AsyncSession(const Parameters& parameters);

@@ -86,8 +86,7 @@ std::string ConnectTimeout(Duration timeout, const PQconninfoOption* options) {
 
 // How long to try to connect; and that the system notices within about this time that the server's
 // machine, or the network to it, is gone while an answer is waited for.
-std::vector<std::pair<std::string, std::string>> Timeouts(Duration timeout,
-                                                          const PQconninfoOption* options) {
+PostgresOptions::Words Timeouts(Duration timeout, const PQconninfoOption* options) {
   using std::chrono::seconds;
   constexpr int kProbes = 3;
   // The system takes no more than some hours.

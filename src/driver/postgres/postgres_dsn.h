@@ -11,12 +11,14 @@ namespace pgqrs::driver {
 
 // How the server is reached, and what is used there.
 struct PostgresOptions {
+  using Words = std::vector<std::pair<std::string, std::string>>;
+
   // libpq's keywords and values, the defaults of ours included. The later of two of a keyword
   // counts.
-  std::vector<std::pair<std::string, std::string>> parameters;
+  Words parameters;
   // The same, to come before these: what follows from how long a store waits, for connections that
   // are its own.
-  std::vector<std::pair<std::string, std::string>> timeouts;
+  Words timeouts;
   std::string schema;         // As it is.
   std::string quoted_schema;  // As an SQL identifier.
   Duration timeout;

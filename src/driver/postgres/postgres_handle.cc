@@ -2,8 +2,6 @@
 
 #include <pgqrs/error.h>
 
-#include <vector>
-
 namespace pgqrs::driver {
 namespace {
 
@@ -35,22 +33,28 @@ Fault FaultOf(std::string_view state) {
   return Fault::kStatement;
 }
 
-void Ignore(void*, const char*) {}
-
 }  // namespace
 
-PostgresHandle OpenPostgres(const PostgresOptions& options) {
-  std::vector<const char*> keywords;
-  std::vector<const char*> values;
-  for (const auto* parameters : {&options.timeouts, &options.parameters}) {
-    for (const auto& [keyword, value] : *parameters) {
-      keywords.push_back(keyword.c_str());
-      values.push_back(value.c_str());
+ConnectionWords::ConnectionWords(
+    std::initializer_list<std::reference_wrapper<const PostgresOptions::Words>> lists) {
+  for (const PostgresOptions::Words& list : lists) {
+    for (const auto& [keyword, value] : list) {
+      keywords_.push_back(keyword.c_str());
+      values_.push_back(value.c_str());
     }
   }
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
-  PostgresHandle connection(PQconnectdbParams(keywords.data(), values.data(), 0));
+  keywords_.push_back(nullptr);
+  values_.push_back(nullptr);
+}
+
+void IgnoreNotices(PGconn* connection) {
+  PQsetNoticeProcessor(
+      connection, [](void*, const char*) {}, nullptr);
+}
+
+PostgresHandle OpenPostgres(const PostgresOptions& options) {
+  const ConnectionWords words({options.timeouts, options.parameters});
+  PostgresHandle connection(PQconnectdbParams(words.keywords(), words.values(), 0));
   if (!connection) throw PgqrsConnectionError("cannot connect to Postgres: out of memory");
   if (PQstatus(connection.get()) != CONNECTION_OK) {
     throw PgqrsConnectionError("cannot connect to Postgres: " +
@@ -65,8 +69,7 @@ PostgresHandle OpenPostgres(const PostgresOptions& options) {
     throw PgqrsConnectionError("the database's encoding is " + std::string(encoding) +
                                "; UTF8 is needed");
   }
-  // libpq would print the server's notices.
-  PQsetNoticeProcessor(connection.get(), Ignore, nullptr);
+  IgnoreNotices(connection.get());
   return connection;
 }
 

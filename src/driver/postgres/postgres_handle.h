@@ -4,9 +4,12 @@
 
 #include <libpq-fe.h>
 
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "driver/driver.h"
 #include "driver/postgres/postgres_dsn.h"
@@ -22,6 +25,24 @@ struct ClearResult {
   void operator()(PGresult* result) const { PQclear(result); }
 };
 using PostgresResult = std::unique_ptr<PGresult, ClearResult>;
+
+// Keywords and values as libpq takes them: each list ends with a null. What they come from has to
+// live as long.
+class ConnectionWords {
+ public:
+  ConnectionWords(
+      std::initializer_list<std::reference_wrapper<const PostgresOptions::Words>> lists);
+
+  const char* const* keywords() const { return keywords_.data(); }
+  const char* const* values() const { return values_.data(); }
+
+ private:
+  std::vector<const char*> keywords_;
+  std::vector<const char*> values_;
+};
+
+// libpq prints the server's notices unless it is told what else to do with them.
+void IgnoreNotices(PGconn* connection);
 
 // Connects, within the time-out of the options. Throws PgqrsConnectionError or Failure (kLost),
 // where another attempt may succeed.

@@ -4,40 +4,29 @@ INSERT INTO {schema}.pgqrs_archive
    last_error)
 VALUES ($1, $2, $3, $4, $5 <> 0, $6, $7, $8, $9, $10, $11, $12);
 
--- name: ArchiveOfBatch
+-- name: ArchiveOfBatch, LockArchiveOfBatch
 SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
-FROM {schema}.pgqrs_archive WHERE queue_id = $1 AND batch_id = $2;
+FROM {schema}.pgqrs_archive WHERE queue_id = $1 AND batch_id = $2
+-- only LockArchiveOfBatch: FOR UPDATE
+;
 
--- name: LockArchiveOfBatch
-SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
-  reason, last_error
-FROM {schema}.pgqrs_archive WHERE queue_id = $1 AND batch_id = $2 FOR UPDATE;
-
--- name: ListFinished
+-- name: ListFinished, LockFinished
 -- A queue's finished messages from batch $2 on.
 SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
 FROM {schema}.pgqrs_archive
-WHERE queue_id = $1 AND batch_id >= $2 AND NOT dead ORDER BY batch_id LIMIT $3;
+WHERE queue_id = $1 AND batch_id >= $2 AND NOT dead ORDER BY batch_id LIMIT $3
+-- only LockFinished: FOR UPDATE
+;
 
--- name: LockFinished
+-- name: ListDead, LockDead
 SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
   reason, last_error
 FROM {schema}.pgqrs_archive
-WHERE queue_id = $1 AND batch_id >= $2 AND NOT dead ORDER BY batch_id LIMIT $3 FOR UPDATE;
-
--- name: ListDead
-SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
-  reason, last_error
-FROM {schema}.pgqrs_archive
-WHERE queue_id = $1 AND batch_id >= $2 AND dead ORDER BY batch_id LIMIT $3;
-
--- name: LockDead
-SELECT queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, leased_at, archived_at,
-  reason, last_error
-FROM {schema}.pgqrs_archive
-WHERE queue_id = $1 AND batch_id >= $2 AND dead ORDER BY batch_id LIMIT $3 FOR UPDATE;
+WHERE queue_id = $1 AND batch_id >= $2 AND dead ORDER BY batch_id LIMIT $3
+-- only LockDead: FOR UPDATE
+;
 
 -- name: CountFinishedFromNewest
 -- Finished messages by batch, below batch $2, the newest first.

@@ -4,10 +4,13 @@
 -- name: AckSlices
 SELECT * FROM {schema}.pgqrs_ack($1, $2, $3, $4, $5, $6);
 
--- name: EnqueueBatches
+-- name: EnqueueBatches, EnqueueBatchesAgain
 -- Stores batches of one queue with one slice each: their ids ($2), sizes ($3) and payloads ($4). They
 -- become visible at $6, or after $7 microseconds, or now. Nothing is stored where the queue is closed;
 -- otherwise the answer has a row for each batch.
+--
+-- Again: where an earlier attempt may have been committed. What is there stays as it is; and where the
+-- earlier session is still at it, this one waits for its end.
 WITH stored AS (
   INSERT INTO {schema}.pgqrs_batches
     (queue_id, id, n, enqueued_at, producer_worker_id, payloads)
@@ -16,26 +19,7 @@ WITH stored AS (
   WHERE EXISTS (
     SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = $1 AND q.deleted_at IS NULL
   )
-  RETURNING id, n, enqueued_at
-)
-INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)
-SELECT $1, s.id * 64 + s.n - 1, CASE s.n WHEN 64 THEN -1 ELSE ~(-1::bigint << s.n) END,
-  greatest(s.enqueued_at, coalesce($6, s.enqueued_at + $7 * interval '1 microsecond')), $5, s.n
-FROM stored AS s
-RETURNING queue_id, visible_at;
-
--- name: EnqueueBatchesAgain
--- The same where an earlier attempt may have been committed. What is there stays as it is; and where
--- the earlier session is still at it, this one waits for its end.
-WITH stored AS (
-  INSERT INTO {schema}.pgqrs_batches
-    (queue_id, id, n, enqueued_at, producer_worker_id, payloads)
-  SELECT $1, w.id, w.n, coalesce($9, clock_timestamp()), $8, w.payloads
-  FROM unnest($2::bigint[], $3::bigint[], $4::jsonb[]) AS w (id, n, payloads)
-  WHERE EXISTS (
-    SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = $1 AND q.deleted_at IS NULL
-  )
-  ON CONFLICT DO NOTHING
+-- only EnqueueBatchesAgain: ON CONFLICT DO NOTHING
   RETURNING id, n, enqueued_at
 )
 INSERT INTO {schema}.pgqrs_slices (queue_id, id, mask, visible_at, priority, n)

@@ -28,16 +28,12 @@ ORDER BY s.visible_at, s.id
 LIMIT $4
 FOR UPDATE OF s SKIP LOCKED;
 
--- name: SlicesOfBatch
-SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
-  last_error
-FROM {schema}.pgqrs_slices WHERE queue_id = $1 AND id BETWEEN $2 * 64 AND $2 * 64 + 63;
-
--- name: LockSlicesOfBatch
+-- name: SlicesOfBatch, LockSlicesOfBatch
 SELECT id, queue_id, priority, visible_at, mask, n, read_ct, worker_id, lease_token, leased_at,
   last_error
 FROM {schema}.pgqrs_slices WHERE queue_id = $1 AND id BETWEEN $2 * 64 AND $2 * 64 + 63
-ORDER BY id FOR UPDATE;
+-- only LockSlicesOfBatch: ORDER BY id FOR UPDATE
+;
 
 -- name: NextVisible
 -- When the next message of the queue becomes visible, or did.
