@@ -15,7 +15,8 @@ ORDER BY c.relname;
 -- The definitions of all objects under our names: what each belongs to, what it is, its text. That
 -- names the schema unless it is on the search path. Partitions are left out with all they have, and
 -- so is a column's compression: it depends on what the server offered when the schema was installed,
--- and a dump takes it to another one.
+-- and a dump takes it to another one. So is what some versions of the server note among the options of
+-- a column, under names that begin with pg_.
 WITH relations AS (
   SELECT c.*,
     CASE c.relkind
@@ -46,7 +47,7 @@ SELECT r.title, 'column ' || r.relname || '.' || a.attname,
     ', ', format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation, a.attnotnull,
     'default ' || pg_get_expr(d.adbin, d.adrelid), 'identity ' || nullif(a.attidentity::text, ''),
     'generated ' || nullif(a.attgenerated::text, ''), a.attstorage,
-    array_to_string(a.attoptions, ', ')
+    array_to_string(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o NOT LIKE 'pg\_%'), ', ')
   )
 FROM relations AS r
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
