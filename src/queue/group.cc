@@ -162,15 +162,9 @@ std::int64_t Group::NextBatchId() {
   return used.back();
 }
 
-std::int64_t Group::EarlierLeaseToken() const {
-  const auto i = used_.lease_tokens.size();
-  if (earlier_ == nullptr || i >= earlier_->lease_tokens.size()) return 0;
-  return earlier_->lease_tokens[i];
-}
-
-std::int64_t Group::NextLeaseToken() {
-  used_.lease_tokens.push_back(session_.shared->lease_tokens.Next(connection_));
-  return used_.lease_tokens.back();
+// Nothing where the server's decides.
+driver::Scalar Group::Clock() const {
+  return session_.clock ? driver::Scalar(ToMicros(session_.clock())) : driver::Scalar();
 }
 
 bool Group::CheckQueue(Request& request, const QueueRef& queue) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,8 +38,18 @@ struct BecameVisible {
 // The numbers that a group has used. With these it can be carried out again where nobody knows
 // whether its commit happened: what it did is found by them, and nothing is done twice.
 struct Numbers {
+  // Whose token it is. No two dequeues of a group have the same.
+  struct LeaseKey {
+    std::int64_t queue_id;
+    std::int64_t worker_id;
+    std::int64_t lease;
+
+    // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler makes of it, as clang-tidy sees it.
+    friend auto operator<=>(const LeaseKey&, const LeaseKey&) = default;
+  };
+
   std::vector<std::int64_t> batch_ids;
-  std::vector<std::int64_t> lease_tokens;
+  std::map<LeaseKey, std::int64_t> lease_tokens;
 };
 
 // One group on its way through a transaction that the caller begins and will commit. Answers lie
@@ -80,6 +91,7 @@ class Group {
   friend class EnqueueStep;
   friend class DequeueStep;
   friend class SettleStep;
+  friend class SetDequeue;
   friend class SetSteps;
 
   void RunRowByRow();
@@ -87,9 +99,8 @@ class Group {
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
   std::int64_t NextBatchId();
-  // Under which an earlier attempt may have taken what the next dequeue wants. 0: there was none.
-  std::int64_t EarlierLeaseToken() const;
-  std::int64_t NextLeaseToken();
+  std::int64_t NextLeaseToken() { return session_.shared->lease_tokens.Next(connection_); }
+  driver::Scalar Clock() const;
   // Whether the queue still exists; where not, the request gets the error.
   bool CheckQueue(Request& request, const QueueRef& queue);
   void NoteVisible(std::int64_t queue_id, std::int64_t visible_at);

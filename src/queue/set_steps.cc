@@ -4,8 +4,7 @@
 #include <tuple>
 #include <utility>
 
-#include "queue/dequeue.h"
-#include "queue/payload_array.h"
+#include "queue/columns.h"
 #include "queue/queues.h"
 #include "queue/rows.h"
 
@@ -16,47 +15,17 @@ using driver::Scalar;
 using driver::Value;
 using sql::Statement;
 
-// A dequeue may ask for far more than is there.
-constexpr std::int64_t kMaxSlices = 2048;
-
-// The columns of a set, to be filled row by row.
-template <std::size_t n>
-class Columns {
- public:
-  void Add(const std::array<Scalar, n>& row) {
-    for (std::size_t i = 0; i < n; ++i) columns_[i].push_back(row[i]);
-  }
-  std::vector<Value> Values() const {
-    std::vector<Value> values;
-    values.reserve(n + 1);  // What is not a column may follow.
-    for (const auto& column : columns_) values.emplace_back(std::span<const Scalar>(column));
-    return values;
-  }
-
- private:
-  std::array<std::vector<Scalar>, n> columns_;
-};
-
 Scalar OrNull(const std::optional<std::int64_t>& number) {
   return number ? Scalar(*number) : Scalar();
 }
 Scalar OrNull(std::int64_t number) { return number != 0 ? Scalar(number) : Scalar(); }
-
-Value AsValue(const Scalar& scalar) {
-  return std::visit([](const auto& value) { return Value(value); }, scalar);
-}
-
-// The order in which messages are handed out.
-bool ComesBefore(const TakenMessage& a, const TakenMessage& b) {
-  return std::tie(a.priority, a.visible_at, a.id) < std::tie(b.priority, b.visible_at, b.id);
-}
 
 }  // namespace
 
 void SetSteps::Prepare(const std::vector<EnqueueRequest*>& enqueues,
                        const std::vector<DequeueRequest*>& dequeues) {
   FormBatches(enqueues);
-  FormDeals(dequeues);
+  dequeue_.Prepare(dequeues);
 }
 
 void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
@@ -78,11 +47,7 @@ void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
     SendBatches({begin, end});
     begin = end;
   }
-  for (auto& deal : deals_) SendDeal(deal);
-}
-
-Scalar SetSteps::Clock() const {
-  return group_.session_.clock ? Scalar(ToMicros(group_.session_.clock())) : Scalar();
+  dequeue_.Send();
 }
 
 void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
@@ -97,7 +62,7 @@ void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
         {key.queue_id, key.batch_id, ToInt(ack.mask), OrNull(key.token), OrNull(key.worker_id)});
   }
   auto values = columns.Values();
-  values.push_back(AsValue(Clock()));
+  values.push_back(AsValue(group_.Clock()));
   const auto& sink = Keep([this](const driver::Row& row) {
     NoteAcked(row);
     return true;
@@ -171,7 +136,7 @@ void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batch
                                        AsValue(OrNull(kind.visible_at)),
                                        AsValue(OrNull(kind.delay)),
                                        kind.producer,
-                                       AsValue(Clock())};
+                                       AsValue(group_.Clock())};
   if (group_.earlier_ == nullptr) {
     group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
     return;
@@ -180,109 +145,10 @@ void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batch
   group_.connection_.Send(Statement::kFindStored, std::span(values).first(2), sink);
 }
 
-void SetSteps::FormDeals(const std::vector<DequeueRequest*>& requests) {
-  for (auto* request : requests) {
-    request->Restart();
-    if (request->worker->is_retired) continue;
-    const auto deal = std::find_if(deals_.begin(), deals_.end(), [&](const Deal& other) {
-      return TakeTogether(*other.requests.front(), *request);
-    });
-    auto& joined = deal != deals_.end() ? *deal : deals_.emplace_back();
-    joined.requests.push_back(request);
-    joined.wanted += request->Missing();
-  }
-  for (auto& deal : deals_) {
-    const auto& first = *deal.requests.front();
-    deal.queue_id = first.queue->id;
-    deal.worker_id = group_.WorkerId(*first.worker);
-    deal.lease = first.lease.count();
-    deal.earlier_token = group_.EarlierLeaseToken();
-    deal.token = group_.NextLeaseToken();
-  }
-}
-
-void SetSteps::SendDeal(Deal& deal) {
-  if (TakeAgain(deal)) return;
-  deal.begin = std::chrono::steady_clock::now();
-  deal.scan = group_.session_.shared->hints.Begin(deal.queue_id, deal.begin);
-  const auto per_slice = deal.scan.messages_per_slice;
-  deal.limit = std::min(kMaxSlices, (deal.wanted + per_slice - 1) / per_slice + 1);
-  std::array<Scalar, kPriorities> hints;
-  std::copy(deal.scan.first_visible.begin(), deal.scan.first_visible.end(), hints.begin());
-  const std::array<Value, 9> values = {
-      deal.queue_id,
-      deal.worker_id,
-      deal.token,
-      deal.wanted,
-      deal.lease,
-      AsValue(Clock()),
-      std::int64_t{group_.session_.max_read_ct},
-      std::span<const Scalar>(hints),
-      deal.limit,
-  };
-  group_.connection_.Send(Statement::kTakeMessages, values, SinkOf(deal));
-}
-
-const driver::RowSink& SetSteps::SinkOf(Deal& deal) {
-  return Keep([this, &deal](const driver::Row& row) {
-    try {
-      ReadTaken(deal, row);
-    } catch (...) {  // The commit is on its way and goes on.
-      deal.error = std::current_exception();
-    }
-    return true;
-  });
-}
-
-// Whether an earlier attempt took something for it after all.
-bool SetSteps::TakeAgain(Deal& deal) {
-  if (deal.earlier_token == 0) return false;
-  const Scalar token = deal.earlier_token;
-  const auto new_token = std::exchange(deal.token, deal.earlier_token);
-  group_.connection_.Run(Statement::kRetakeMessages,
-                         {deal.queue_id, deal.worker_id, std::span<const Scalar>(&token, 1)},
-                         SinkOf(deal));
-  auto& used = group_.used_.lease_tokens;
-  if (deal.is_answered) {
-    std::replace(used.begin(), used.end(), new_token, deal.token);
-  } else {
-    deal.token = new_token;
-  }
-  return deal.is_answered;
-}
-
-void SetSteps::ReadTaken(Deal& deal, const driver::Row& row) {
-  deal.is_answered = true;
-  deal.now = row.Int(8);
-  deal.seen_slices = row.Int(9);
-  if (row.IsNull(0)) {
-    deal.next_visible = row.OptionalInt(10);
-    return;
-  }
-  ++deal.taken_slices;
-  const auto part = static_cast<Mask>(row.Int(1));
-  const auto batch_id = row.Int(0);
-  const TakenMessage common = {.lease_token = deal.token,
-                               .worker_id = deal.worker_id,
-                               .producer_worker_id = row.Int(6),
-                               .read_count = static_cast<int>(row.Int(2)),
-                               .priority = static_cast<int>(row.Int(3)),
-                               .enqueued_at = row.Int(5),
-                               .visible_at = row.Int(4),
-                               .dequeued_at = deal.now,
-                               .lease_end = deal.now + deal.lease,
-                               .payload = {}};
-  SplitPayloads(row.Text(7), elements_);
-  AppendMessages(batch_id, part, common, elements_, deal.taken);
-  auto& shared = *group_.session_.shared;
-  shared.queues_of_batches.Note(batch_id, deal.queue_id);
-  shared.hints.Took(deal.queue_id, deal.scan, common.priority, common.visible_at, Count(part));
-}
-
 void SetSteps::Conclude() {
   ConcludeAcks();
   ConcludeEnqueues();
-  for (auto& deal : deals_) Conclude(deal);
+  dequeue_.Conclude();
 }
 
 void SetSteps::ConcludeAcks() {
@@ -307,35 +173,6 @@ void SetSteps::ConcludeEnqueues() {
     if (!request->payloads.empty() && of_queue.stored < of_queue.sent) {
       request->error = QueueIsGone(*request->queue);
     }
-  }
-}
-
-void SetSteps::Conclude(Deal& deal) {
-  const auto end = std::chrono::steady_clock::now();
-  std::sort(deal.taken.begin(), deal.taken.end(), ComesBefore);
-  const auto n = static_cast<std::int64_t>(deal.taken.size());
-  const bool is_short = n < deal.wanted;
-  const bool saw_all = is_short && deal.is_answered && deal.seen_slices < deal.limit;
-  group_.session_.shared->hints.Ended(deal.queue_id, deal.scan, saw_all, deal.begin, end);
-  // Another lane may have held what this one missed: it is run again when it has its turn.
-  const bool had_turn = std::all_of(deal.requests.begin(), deal.requests.end(),
-                                    [](const auto* request) { return request->has_turn; });
-  const bool may_have_missed = is_short && deal.is_answered && !had_turn;
-  for (const auto* request : deal.requests) {
-    request->queue->is_short = is_short;
-    request->queue->messages_per_slice = deal.scan.messages_per_slice;
-  }
-  DealOut(deal.taken, deal.seen_slices == deal.limit || may_have_missed, deal.requests);
-  // What was locked and not taken another process may have missed.
-  if (!is_short && deal.seen_slices > deal.taken_slices) {
-    group_.NoteVisible(deal.queue_id, deal.now);
-  }
-  for (auto* request : deal.requests) {
-    if (!deal.is_answered && request->taken.empty()) {
-      request->error = QueueIsGone(*request->queue);
-    }
-    if (deal.error && request->Missing() > 0) request->error = deal.error;
-    if (request->WaitsForMore()) request->next_visible = deal.next_visible;
   }
 }
 

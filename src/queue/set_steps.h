@@ -17,7 +17,7 @@
 #include "queue/enqueue.h"
 #include "queue/group.h"
 #include "queue/request.h"
-#include "queue/scan_hints.h"
+#include "queue/set_dequeue.h"
 #include "queue/slice.h"
 
 namespace pgqrs::queue {
@@ -65,41 +65,13 @@ class SetSteps {
     Ack* ack;  // Null: to be run row by row.
   };
 
-  // A dequeue for all requests of one worker on one queue with one lease.
-  struct Deal {
-    std::vector<DequeueRequest*> requests;
-    std::int64_t queue_id = 0;
-    std::int64_t worker_id = 0;
-    std::int64_t lease = 0;
-    std::int64_t token = 0;
-    std::int64_t earlier_token = 0;  // Under which an earlier attempt may have taken something.
-    std::int64_t wanted = 0;
-    std::int64_t limit = 0;
-    ScanHints::Scan scan;
-    ScanHints::SteadyTime begin;
-    bool is_answered = false;  // Otherwise the queue is gone.
-    std::int64_t seen_slices = 0;
-    std::int64_t taken_slices = 0;
-    std::int64_t now = 0;
-    std::optional<std::int64_t> next_visible;
-    std::vector<TakenMessage> taken;
-    std::exception_ptr error;  // Of what could not be read.
-  };
-
   void SendAcks(const std::vector<SettleRequest*>& requests);
   void NoteAcked(const driver::Row& row);
   void AddTarget(SettleRequest& request, std::size_t index);
   void FormBatches(const std::vector<EnqueueRequest*>& requests);
-  void FormDeals(const std::vector<DequeueRequest*>& requests);
   void SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batches);
-  void SendDeal(Deal& deal);
-  bool TakeAgain(Deal& deal);
-  const driver::RowSink& SinkOf(Deal& deal);
-  void ReadTaken(Deal& deal, const driver::Row& row);
   void ConcludeAcks();
   void ConcludeEnqueues();
-  void Conclude(Deal& deal);
-  driver::Scalar Clock() const;
   const driver::RowSink& Keep(driver::RowSink sink) { return sinks_.emplace_back(std::move(sink)); }
 
   Group& group_;
@@ -109,9 +81,8 @@ class SetSteps {
   std::vector<EnqueueRequest*> enqueues_;
   std::vector<std::pair<BatchKind, NewBatch>> batches_;
   std::unordered_map<std::int64_t, OfQueue> batches_of_;
-  std::list<Deal> deals_;
+  SetDequeue dequeue_{group_};
   std::vector<Request*> left_over_;
-  std::vector<std::string_view> elements_;
 };
 
 }  // namespace pgqrs::queue

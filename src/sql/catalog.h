@@ -82,10 +82,10 @@ namespace pgqrs::sql {
   V(EnqueueBatchesAgain,     "iIIJiziiz",    "iz")                  \
   V(DropOldestPartition,     "izi",          "i")                   \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
-  V(TakeMessages,            "iiiiiziZi",    "iiiizzijziz")         \
+  V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \
   V(FindStored,              "iI",           "iz")                  \
-  V(RetakeMessages,          "iiI",          "iiiizzijziz")
+  V(RetakeMessages,          "iII",          "iiiiizzijziz")
 // clang-format on
 
 enum class Statement : std::size_t {

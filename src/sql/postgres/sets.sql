@@ -66,10 +66,11 @@ FROM unnest($2::bigint[]) AS w (id)
   ) AS b;
 
 -- name: RetakeMessages
--- What was taken of a queue under the leases $3, for worker $2, as TakeMessages has it. When it had
+-- What was taken of a queue by workers $2 under their tokens $3, as TakeMessages has it. When it had
 -- become visible is not known any more.
-UPDATE {schema}.pgqrs_slices AS s SET worker_id = $2
-FROM {schema}.pgqrs_batches AS b
-WHERE s.queue_id = $1 AND s.lease_token = ANY ($3) AND b.queue_id = $1 AND b.id = s.id >> 6
-RETURNING b.id, s.mask, s.read_ct, s.priority, b.enqueued_at, b.enqueued_at, b.producer_worker_id,
-  b.payloads, s.leased_at, 0::bigint, NULL::timestamptz;
+UPDATE {schema}.pgqrs_slices AS s SET worker_id = w.worker_id
+FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (worker_id, token, deal),
+  {schema}.pgqrs_batches AS b
+WHERE s.queue_id = $1 AND s.lease_token = w.token AND b.queue_id = $1 AND b.id = s.id >> 6
+RETURNING w.deal, s.id, s.mask, s.read_ct, s.priority, b.enqueued_at, b.enqueued_at,
+  b.producer_worker_id, b.payloads, s.leased_at, 0::bigint, NULL::timestamptz;

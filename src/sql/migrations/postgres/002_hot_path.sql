@@ -67,48 +67,61 @@ LANGUAGE sql AS $$
   FROM exhausted AS e
 $$;
 
--- Hands out up to `wanted` messages of a queue to a worker, under a lease of so many microseconds.
--- It looks at `slice_limit` slices at most, for each priority from the visible time in `hints` on.
--- Whole slices are taken while they fit, and the last one is split. What was read `max_reads` times
--- already goes to the dead letters. One row for each slice that is taken, or a part of it; where
--- there are none, one row with nothing but the last columns: the time, the slices found, and the
--- time of the next message. No row at all where the queue is gone.
+-- Hands out messages of a queue to those who ask at the same time: `wanted` says up to how many for
+-- each of these deals, the other arrays to which worker, under which token, and for how many microseconds.
+-- The first deals are served first. It looks at `slice_limit` slices at most, for each priority from
+-- the visible time in `hints` on. What was read `max_reads` times already goes to the dead letters.
+--
+-- The answer has a row for each slice that something was taken of, with its part that keeps the row;
+-- that has no deal where it stays. What was split off comes before them, one row a part with nothing
+-- but the first columns, under the id that the slice has had. Where nothing is there, it is one row with
+-- nothing but the last columns: the time, the slices found, and the time of the next message. No row
+-- at all where the queue is gone.
 CREATE FUNCTION {schema}.pgqrs_take(
-  of_queue bigint, to_worker bigint, under_token bigint, wanted bigint, lease bigint,
+  of_queue bigint, to_workers bigint[], under_tokens bigint[], wanted bigint[], leases bigint[],
   at timestamptz, max_reads bigint, hints timestamptz[], slice_limit bigint
 ) RETURNS TABLE (
-  batch bigint, part bigint, reads integer, of_priority smallint, was_visible timestamptz,
-  enqueued timestamptz, producer bigint, texts jsonb, now timestamptz, slices bigint,
-  next_visible timestamptz
+  deal integer, slice bigint, part bigint, reads integer, of_priority smallint,
+  was_visible timestamptz, enqueued timestamptz, producer bigint, texts jsonb, now timestamptz,
+  slices bigint, next_visible timestamptz
 )
 LANGUAGE plpgsql AS $$
 DECLARE
   most_buried CONSTANT integer := 1000;
-  lease_end timestamptz;
   -- The slices that were found, in the order in which they are handed out.
   ids bigint[];
   masks bigint[];
   times timestamptz[];
-  first_batch bigint; -- With bounds that are known when it begins, a statement
-  last_batch bigint;  -- opens no other partitions.
+  largest smallint;
+  first_batch bigint;  -- With bounds that are known when it begins, a statement
+  last_batch bigint;   -- opens no other partitions.
   some_are_exhausted boolean;
   buried integer := 0;
-  last integer;       -- The last one that is needed.
-  messages bigint;    -- Of those up to the last one.
-  -- Its run: slices of one batch with one visible time. Their messages come out in the order of
-  -- their positions, whichever slice they are in.
-  run_begin integer;
-  run_mask bigint;
-  whole_of_run bigint[] := '{}';  -- Where it is cut.
-  slice record;
+  -- A run: slices of one batch with one visible time. Their messages come out in the order of their
+  -- positions, whichever slice they are in.
+  first integer := 1;
+  last integer;
+  run bigint;
+  chosen bigint;
+  sibling record;
+  key integer;
+  to_deal integer := 1;
+  missing bigint;  -- Messages that the deal still lacks.
+  -- What becomes of the slices: the parts that keep the rows, and those that get new ones. Without a deal
+  -- they stay.
+  kept_ids bigint[] := '{}';
+  kept_masks bigint[] := '{}';
+  kept_times timestamptz[] := '{}';
+  kept_deals integer[] := '{}';
+  split_ids bigint[] := '{}';
+  split_masks bigint[] := '{}';
+  split_deals integer[] := '{}';
 BEGIN
   now := coalesce(at, clock_timestamp());
-  lease_end := now + lease * interval '1 microsecond';
   LOOP
-    SELECT array_agg(s.id), array_agg(s.mask), array_agg(s.visible_at), count(*),
-      coalesce(sum(s.n), 0), coalesce(max(s.read_ct) >= max_reads, false), min(s.id) >> 6,
-      max(s.id) >> 6
-    INTO ids, masks, times, slices, messages, some_are_exhausted, first_batch, last_batch
+    SELECT array_agg(s.id), array_agg(s.mask), array_agg(s.visible_at), count(*), max(s.n),
+      coalesce(max(s.read_ct) >= max_reads, false), min(s.id) >> 6, max(s.id) >> 6
+    INTO ids, masks, times, slices, largest, some_are_exhausted, first_batch, last_batch
     FROM (
       SELECT one.*
       FROM {schema}.pgqrs_queues AS q
@@ -133,114 +146,132 @@ BEGIN
     END IF;
   END LOOP;
 
-  last := coalesce(cardinality(ids), 0);
-  IF last = 0 THEN
+  IF ids IS NULL THEN
     PERFORM FROM {schema}.pgqrs_queues AS q WHERE q.id = of_queue AND q.deleted_at IS NULL;
     IF NOT FOUND THEN
       RETURN;
     END IF;
-    SELECT min(first.visible_at) INTO next_visible
+    SELECT min(each.visible_at) INTO next_visible
     FROM generate_series(0, 9) AS p (priority)
       CROSS JOIN LATERAL (
         SELECT s.visible_at FROM {schema}.pgqrs_slices AS s
         WHERE s.queue_id = of_queue AND s.priority = p.priority AND s.visible_at > now
         ORDER BY s.visible_at LIMIT 1
-      ) AS first;
+      ) AS each;
     RETURN NEXT;
     RETURN;
   END IF;
 
-  WHILE messages - bit_count(masks[last]::bit(64)) >= wanted LOOP
-    messages := messages - bit_count(masks[last]::bit(64));
-    last := last - 1;
+  last := 0;
+  WHILE largest = 1 AND to_deal <= cardinality(wanted) AND last < slices LOOP
+    kept_deals := kept_deals
+      || array_fill(to_deal, ARRAY[least(wanted[to_deal], slices - last)::integer]);
+    last := cardinality(kept_deals);
+    to_deal := to_deal + 1;
   END LOOP;
-  run_begin := last;
-  run_mask := masks[last];
-  IF run_mask <> -1 THEN
-    WHILE run_begin > 1 AND ids[run_begin - 1] >> 6 = ids[last] >> 6
-      AND times[run_begin - 1] = times[last]
-    LOOP
-      run_begin := run_begin - 1;
-      run_mask := run_mask | masks[run_begin];
-    END LOOP;
-    -- What the limit has cut off.
-    IF last = cardinality(ids) AND slices >= slice_limit THEN
-      FOR slice IN
-        SELECT s.id, s.mask FROM {schema}.pgqrs_slices AS s
-        WHERE s.queue_id = of_queue AND s.id > ids[last] AND s.id <= ids[last] | 63
-          AND s.visible_at = times[last] AND s.read_ct < max_reads
-        ORDER BY s.id FOR UPDATE SKIP LOCKED
-      LOOP
-        ids := ids || slice.id;
-        masks := masks || slice.mask;
-        times := times || times[last];
+  -- Nothing can be split, unless the limit has cut the last run.
+  IF largest = 1 AND (slices < slice_limit OR ids[last] >> 6 <> ids[slices] >> 6) THEN
+    kept_ids := ids[:last];
+    kept_masks := masks[:last];
+    kept_times := times[:last];
+  ELSE
+    kept_deals := '{}';
+    to_deal := 1;
+    missing := wanted[1];
+    WHILE first <= cardinality(ids) AND to_deal <= cardinality(wanted) LOOP
+      last := first;
+      run := masks[first];
+      IF run <> -1 THEN
+        WHILE ids[last + 1] >> 6 = ids[first] >> 6 AND times[last + 1] = times[first] LOOP
+          last := last + 1;
+          run := run | masks[last];
+        END LOOP;
+        IF last = slices AND slices >= slice_limit THEN  -- The limit may have cut it.
+          FOR sibling IN
+            SELECT s.id, s.mask FROM {schema}.pgqrs_slices AS s
+            WHERE s.queue_id = of_queue AND s.id > ids[last] AND s.id <= ids[last] | 63
+              AND s.visible_at = times[last] AND s.read_ct < max_reads
+            ORDER BY s.id FOR UPDATE SKIP LOCKED
+          LOOP
+            last := last + 1;
+            ids := ids || sibling.id;
+            masks := masks || sibling.mask;
+            run := run | sibling.mask;
+          END LOOP;
+        END IF;
+      END IF;
+
+      WHILE run <> 0 LOOP
+        chosen := run;
+        IF to_deal <= cardinality(wanted) THEN
+          deal := to_deal;
+          IF missing < bit_count(run::bit(64)) THEN
+            chosen := {schema}.pgqrs_low_bits(run, missing::integer);
+          END IF;
+          missing := missing - bit_count(chosen::bit(64));
+          IF missing = 0 THEN
+            to_deal := to_deal + 1;
+            missing := wanted[to_deal];
+          END IF;
+        ELSE
+          deal := NULL;
+        END IF;
+        FOR i IN first..last LOOP
+          part := masks[i] & chosen;
+          IF part = 0 OR deal IS NULL AND part = masks[i] THEN
+            CONTINUE;
+          END IF;
+          -- The part with the key keeps the row; where that is settled already, the one with the highest.
+          key := ids[i] & 63;
+          IF masks[i] >> key & 1 = 0 THEN
+            key := {schema}.pgqrs_high_position(masks[i]);
+          END IF;
+          IF part >> key & 1 = 1 THEN
+            kept_ids := kept_ids || ids[i];
+            kept_masks := kept_masks || part;
+            kept_times := kept_times || times[first];
+            kept_deals := kept_deals || deal;
+          ELSE
+            split_ids := split_ids || ids[i];
+            split_masks := split_masks || part;
+            split_deals := split_deals || deal;
+            slice := ids[i];
+            IF deal IS NOT NULL THEN
+              RETURN NEXT;
+            END IF;
+          END IF;
+        END LOOP;
+        run := run & ~chosen;
       END LOOP;
-    END IF;
-    WHILE ids[last + 1] >> 6 = ids[last] >> 6 AND times[last + 1] = times[last] LOOP
-      last := last + 1;
-      messages := messages + bit_count(masks[last]::bit(64));
-      run_mask := run_mask | masks[last];
+      first := last + 1;
     END LOOP;
   END IF;
 
-  -- The last run is cut where it does not fit: what is taken of it are its lowest positions.
-  IF messages > wanted THEN
-    run_mask := {schema}.pgqrs_low_bits(
-      run_mask, (wanted - messages + bit_count(run_mask::bit(64)))::integer);
-    FOR i IN run_begin..last LOOP
-      part := masks[i] & run_mask;
-      IF part = masks[i] THEN
-        whole_of_run := whole_of_run || ids[i];
-      ELSIF part >> (ids[i] & 63)::integer & 1 = 1 THEN  -- The part with the key keeps the row.
-        INSERT INTO {schema}.pgqrs_slices
-          (queue_id, id, mask, n, priority, visible_at, read_ct, worker_id, lease_token, leased_at,
-           last_error)
-        SELECT s.queue_id, (s.id >> 6) * 64 + {schema}.pgqrs_high_position(s.mask & ~part),
-          s.mask & ~part, bit_count((s.mask & ~part)::bit(64)), s.priority, s.visible_at, s.read_ct,
-          s.worker_id, s.lease_token, s.leased_at, s.last_error
-        FROM {schema}.pgqrs_slices AS s WHERE s.queue_id = of_queue AND s.id = ids[i];
-        UPDATE {schema}.pgqrs_slices AS s SET mask = part, n = bit_count(part::bit(64))
-        WHERE s.queue_id = of_queue AND s.id = ids[i];
-        whole_of_run := whole_of_run || ids[i];
-      ELSIF part <> 0 THEN
-        RETURN QUERY
-        WITH kept AS (
-          UPDATE {schema}.pgqrs_slices AS s
-          SET mask = s.mask & ~part, n = s.n - bit_count(part::bit(64))
-          WHERE s.queue_id = of_queue AND s.id = ids[i]
-          RETURNING s.priority, s.visible_at, s.read_ct + 1 AS read_ct, s.last_error
-        ),
-        split_off AS (
-          INSERT INTO {schema}.pgqrs_slices
-            (queue_id, id, mask, n, priority, visible_at, read_ct, worker_id, lease_token,
-             leased_at, last_error)
-          SELECT of_queue, (ids[i] >> 6) * 64 + {schema}.pgqrs_high_position(part), part,
-            bit_count(part::bit(64)), k.priority, lease_end, k.read_ct, to_worker, under_token, now,
-            k.last_error
-          FROM kept AS k
-        )
-        SELECT b.id, part, k.read_ct, k.priority, k.visible_at, b.enqueued_at,
-          b.producer_worker_id, b.payloads, now, slices, next_visible
-        FROM kept AS k
-          CROSS JOIN LATERAL (
-            SELECT * FROM {schema}.pgqrs_batches AS one
-            WHERE one.queue_id = of_queue AND one.id = ids[i] >> 6 LIMIT 1
-          ) AS b;
-      END IF;
-    END LOOP;
-    last := run_begin - 1;
-    IF last = 0 AND cardinality(whole_of_run) = 0 THEN
-      RETURN;
-    END IF;
+  IF cardinality(split_ids) > 0 THEN
+    INSERT INTO {schema}.pgqrs_slices
+      (queue_id, id, mask, n, priority, visible_at, read_ct, worker_id, lease_token, leased_at,
+       last_error)
+    SELECT of_queue, (w.id >> 6) * 64 + {schema}.pgqrs_high_position(w.mask), w.mask,
+      bit_count(w.mask::bit(64)), s.priority,
+      coalesce(now + leases[w.deal] * interval '1 microsecond', s.visible_at),
+      s.read_ct + (w.deal IS NOT NULL)::integer, coalesce(to_workers[w.deal], s.worker_id),
+      coalesce(under_tokens[w.deal], s.lease_token),
+      CASE WHEN w.deal IS NULL THEN s.leased_at ELSE now END, s.last_error
+    FROM unnest(split_ids, split_masks, split_deals) AS w (id, mask, deal)
+      CROSS JOIN LATERAL (
+        SELECT * FROM {schema}.pgqrs_slices AS one
+        WHERE one.queue_id = of_queue AND one.id = w.id LIMIT 1
+      ) AS s;
   END IF;
   RETURN QUERY
   UPDATE {schema}.pgqrs_slices AS s
-  SET visible_at = lease_end, read_ct = s.read_ct + 1, worker_id = to_worker,
-    lease_token = under_token, leased_at = now
-  FROM unnest(
-      ids[:last] || whole_of_run,
-      times[:last] || array_fill(times[run_begin], ARRAY[cardinality(whole_of_run)])
-    ) AS w (id, visible_at)
+  SET mask = w.mask, n = bit_count(w.mask::bit(64)),
+    visible_at = coalesce(now + leases[w.deal] * interval '1 microsecond', s.visible_at),
+    read_ct = s.read_ct + (w.deal IS NOT NULL)::integer,
+    worker_id = coalesce(to_workers[w.deal], s.worker_id),
+    lease_token = coalesce(under_tokens[w.deal], s.lease_token),
+    leased_at = CASE WHEN w.deal IS NULL THEN s.leased_at ELSE now END
+  FROM unnest(kept_ids, kept_masks, kept_times, kept_deals) AS w (id, mask, visible_at, deal)
     CROSS JOIN LATERAL (
       SELECT * FROM {schema}.pgqrs_batches AS one
       WHERE one.queue_id = of_queue AND one.id = w.id >> 6
@@ -248,8 +279,8 @@ BEGIN
       LIMIT 1
     ) AS b
   WHERE s.queue_id = b.queue_id AND s.id = w.id
-  RETURNING b.id, s.mask, s.read_ct, s.priority, w.visible_at, b.enqueued_at,
-    b.producer_worker_id, b.payloads, now, slices, next_visible;
+  RETURNING w.deal, s.id, s.mask, s.read_ct + (w.deal IS NULL)::integer, s.priority,
+    w.visible_at, b.enqueued_at, b.producer_worker_id, b.payloads, now, slices, next_visible;
 END
 $$;
 
