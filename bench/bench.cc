@@ -49,6 +49,7 @@ constexpr std::array kScenarios = {
     Scenario{"open", OpenExisting, Backend::kSqlite},
     Scenario{"cost", CostOfMessage, Backend::kPostgres},
     Scenario{"steady", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
+    Scenario{"steady-pinned", PinnedState, Backend::kPostgres, minutes(kMostMinutes + 5)},
 };
 
 struct CommandLine {

@@ -45,6 +45,7 @@ std::vector<Line> WakeOtherProcess(const Options& options);
 
 // steady.cc
 std::vector<Line> SteadyState(const Options& options);
+std::vector<Line> PinnedState(const Options& options);
 
 // cost.cc
 std::vector<Line> CostOfMessage(const Options& options);

@@ -1,5 +1,5 @@
-// A queue that is filled and drained at the same time, while a transaction elsewhere keeps the
-// server from removing anything that it may still see: does it keep its rate?
+// A queue that is filled and drained at the same time, by itself, or while a transaction elsewhere
+// keeps the server from removing anything that it may still see: does it keep its rate?
 #include <pgqrs/pgqrs.h>
 
 #include <algorithm>
@@ -103,29 +103,37 @@ class Run {
   std::atomic<std::int64_t> finished_ = 0;
 };
 
-}  // namespace
-
-std::vector<Line> SteadyState(const Options& options) {
+// The last minute ÷ the first.
+std::vector<Line> Watch(const Options& options, bool is_pinned) {
   const milliseconds minute(std::min<std::int64_t>(60'000, options.Scaled(60'000, 500)));
   const auto place = NewPlace(options);
-  // Its snapshot is taken by the first statement, and kept.
   limits::PostgresSession elsewhere(options.dsn, place->database());
-  elsewhere.Run("BEGIN ISOLATION LEVEL REPEATABLE READ");
-  elsewhere.Text("SELECT count(*) FROM pgqrs_queues");
+  if (is_pinned) {  // Its snapshot is taken by the first statement, and kept.
+    elsewhere.Run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+    elsewhere.Text("SELECT count(*) FROM pgqrs_queues");
+  }
   std::vector<double> rates;
   {
     Run run(*place);
     rates = run.Watch(options.minutes, minute);
     run.Verify();
   }
-  elsewhere.Run("COMMIT");
+  const auto slices = elsewhere.Number("SELECT pg_total_relation_size('pgqrs_slices')");
+  if (is_pinned) elsewhere.Run("COMMIT");
   const auto minutes = std::to_string(options.minutes);
-  auto line = CompareRounds(
-      "filled and drained beside a long transaction, minute " + minutes + " ÷ minute 1",
-      {rates.front()}, {rates.back()}, 0.8);
+  auto line = CompareRounds(std::string("filled and drained") +
+                                (is_pinned ? " beside a long transaction" : "") + ", minute " +
+                                minutes + " ÷ minute 1",
+                            {rates.front()}, {rates.back()}, 0.8);
   line.details = {{"seconds_of_a_minute", static_cast<double>(minute.count()) / 1e3},
-                  {"per_second", rates}};
+                  {"per_second", rates},
+                  {"hot_set_mebibytes", static_cast<double>(slices) / (1 << 20)}};
   return {line};
 }
+
+}  // namespace
+
+std::vector<Line> SteadyState(const Options& options) { return Watch(options, false); }
+std::vector<Line> PinnedState(const Options& options) { return Watch(options, true); }
 
 }  // namespace bench

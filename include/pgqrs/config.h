@@ -55,8 +55,8 @@ struct Config {
   // with services, .pgpass, TLS and several hosts as libpq documents them.
   std::string dsn;
 
-  // The schema of Postgres in which all objects live, made where it is missing. At most 63 bytes.
-  // Not used by SQLite.
+  // The schema of Postgres in which all objects live, made where it is missing. At most 63 bytes,
+  // and no `$$` in it. Not used by SQLite.
   std::string schema = "public";
 
   // Installs the schema where the database has none. Where false, a missing schema is SchemaError.

@@ -63,6 +63,7 @@ TEST(CheckConfig, TakesTheDefaultsAndTheEndsOfEachRange) {
 
 TEST(CheckConfig, NamesTheFieldThatHasNoMeaning) {
   const std::vector<std::pair<std::string, std::function<void(Config&)>>> mistakes = {
+      {"schema", [](Config& c) { c.schema = "a$$b"; }},
       {"connection_timeout", [](Config& c) { c.connection_timeout = Duration(999); }},
       {"connection_timeout", [](Config& c) { c.connection_timeout = kMaxDuration + kMicrosecond; }},
       {"max_connections", [](Config& c) { c.max_connections = 0; }},
