@@ -116,6 +116,9 @@ class Connection {
   // The clock that decides: the server's, or the process's where there is no server.
   virtual TimePoint Now() = 0;
 
+  // The same for a statement that takes NULL for the present: it need not be asked for then.
+  virtual Scalar Clock() { return Now().time_since_epoch().count(); }
+
   void Run(sql::Statement statement, std::initializer_list<Value> row, const RowSink& sink) {
     Run(statement, std::span(row.begin(), row.size()), sink);
   }

@@ -100,7 +100,6 @@ Engine::Engine(const Config& config, std::unique_ptr<driver::Database> database,
                config.connection_timeout) {
   queue::Session session;
   session.max_read_ct = config.max_read_ct;
-  session.clock = config.clock;
   shared_ = session.shared;
   for (std::size_t i = 0; i < LaneCount(config, *database_); ++i) {
     lanes_.push_back(std::make_unique<Lane>(*database_, std::move(writer), session));
@@ -501,10 +500,13 @@ void Engine::WakeAll() {
   if (!woken.empty()) SubmitNow(std::move(woken));
 }
 
-// Looks again from time to time while somebody waits, in case a wake-up was missed.
+// Looks again from time to time while somebody waits, in case a wake-up was missed; more often where
+// that is the only way.
 void Engine::KeepPolling() {
+  constexpr int kMoreOftenDeaf = 5;
   if (polling_.exchange(true)) return;
-  timer_.At(SteadyClock::now() + config_.fallback_poll_interval, [this] {
+  const auto interval = config_.fallback_poll_interval / (IsDeaf() ? kMoreOftenDeaf : 1);
+  timer_.At(SteadyClock::now() + interval, [this] {
     polling_ = false;
     if (waiters_.size() > 0) WakeAll();
   });
@@ -518,6 +520,11 @@ void Engine::UpdateListener() {
   if (listener_) listener_->SetArmed(needed);
 }
 
+bool Engine::IsDeaf() {
+  const std::lock_guard lock(listener_mutex_);
+  return cannot_listen_ || (listener_ && listener_->is_deaf());
+}
+
 // Where it fails the fallback poll serves whoever waits now, and the next one who waits tries
 // again.
 void Engine::StartListening() {
@@ -526,7 +533,9 @@ void Engine::StartListening() {
       if (heard.queue_id == 0) return intake_.Poke();
       HasMessageFrom(heard.queue_id, heard.visible_at);
     });
+    cannot_listen_ = false;
   } catch (...) {
+    cannot_listen_ = true;
     LogError(LogLevel::kWarning, "the changes of other processes cannot be watched for now",
              std::current_exception());
   }

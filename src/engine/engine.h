@@ -112,6 +112,7 @@ class Engine {
   void HasMessageFrom(std::int64_t queue_id, std::int64_t visible_at);
   void WakeAll();
   void KeepPolling();
+  bool IsDeaf();
   void UpdateListener();
   void StartListening();
   void LogError(LogLevel level, std::string_view message,
@@ -137,6 +138,7 @@ class Engine {
   std::atomic<bool> closed_{false};
   std::mutex listener_mutex_;
   std::unique_ptr<driver::ChangeListener> listener_;
+  bool cannot_listen_ = false;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

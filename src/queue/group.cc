@@ -162,11 +162,6 @@ std::int64_t Group::NextBatchId() {
   return used.back();
 }
 
-// Nothing where the server's decides.
-driver::Scalar Group::Clock() const {
-  return session_.clock ? driver::Scalar(ToMicros(session_.clock())) : driver::Scalar();
-}
-
 bool Group::CheckQueue(Request& request, const QueueRef& queue) {
   const auto [it, is_new] = queue_errors_.try_emplace(queue.id);
   if (is_new) {

@@ -25,7 +25,6 @@ class SetSteps;
 // What the groups of one lane share. Used by one thread at a time, except for what all lanes share.
 struct Session {
   int max_read_ct = 5;
-  Clock clock;  // None: the server's.
   std::shared_ptr<SharedState> shared = std::make_shared<SharedState>();
 };
 
@@ -100,7 +99,6 @@ class Group {
   std::int64_t WorkerId(Worker& worker);
   std::int64_t NextBatchId();
   std::int64_t NextLeaseToken() { return session_.shared->lease_tokens.Next(connection_); }
-  driver::Scalar Clock() const;
   // Whether the queue still exists; where not, the request gets the error.
   bool CheckQueue(Request& request, const QueueRef& queue);
   void NoteVisible(std::int64_t queue_id, std::int64_t visible_at);

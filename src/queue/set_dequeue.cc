@@ -120,7 +120,7 @@ void SetDequeue::Send(Haul& haul) {
       sets[1],
       sets[2],
       sets[3],
-      AsValue(group_.Clock()),
+      AsValue(group_.connection_.Clock()),
       std::int64_t{group_.session_.max_read_ct},
       std::span<const Scalar>(hints),
       haul.limit,

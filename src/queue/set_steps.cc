@@ -62,7 +62,7 @@ void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
         {key.queue_id, key.batch_id, ToInt(ack.mask), OrNull(key.token), OrNull(key.worker_id)});
   }
   auto values = columns.Values();
-  values.push_back(AsValue(group_.Clock()));
+  values.push_back(AsValue(group_.connection_.Clock()));
   const auto& sink = Keep([this](const driver::Row& row) {
     NoteAcked(row);
     return true;
@@ -136,7 +136,7 @@ void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batch
                                        AsValue(OrNull(kind.visible_at)),
                                        AsValue(OrNull(kind.delay)),
                                        kind.producer,
-                                       AsValue(group_.Clock())};
+                                       AsValue(group_.connection_.Clock())};
   if (group_.earlier_ == nullptr) {
     group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
     return;

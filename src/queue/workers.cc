@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "queue/columns.h"
 #include "queue/queues.h"
 #include "queue/rows.h"
 
@@ -105,7 +106,7 @@ std::vector<WorkerInfo> StaleWorkers(driver::Connection& connection, Duration ti
 }
 
 void SendHeartbeats(driver::Connection& connection, std::span<const std::int64_t> worker_ids) {
-  const auto now = ToMicros(connection.Now());
+  const auto now = AsValue(connection.Clock());
   for (const auto id : worker_ids) connection.Run(Statement::kHeartbeat, {id, now});
 }
 

@@ -121,6 +121,12 @@ TimePoint PostgresConnection::Now() {
   return now;
 }
 
+Scalar PostgresConnection::Clock() {
+  if (options_.clock) return Connection::Clock();
+  if (clock_->is_old()) Now();
+  return {};
+}
+
 void PostgresConnection::LockForInstall() {
   const auto lock = WithSchema(
       "SELECT pg_advisory_xact_lock(hashtextextended('pgqrs install ' || {schema_text}, 0))",

@@ -36,6 +36,7 @@ class PostgresConnection final : public Connection {
   std::vector<std::string> CompareSchema() override;
   bool SeesForeignCommits() override { return true; }
   TimePoint Now() override;
+  Scalar Clock() override;
 
  private:
   void BeginBlock(const char* text);

@@ -16,8 +16,14 @@ class ServerClock {
  public:
   ServerClock() { Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())); }
 
-  void Set(TimePoint now) { offset_ = now.time_since_epoch().count() - Steady(); }
+  void Set(TimePoint now) {
+    set_at_ = Steady();
+    offset_ = now.time_since_epoch().count() - set_at_;
+  }
   TimePoint Now() const { return TimePoint(Duration(offset_ + Steady())); }
+
+  // Whether the server should be asked again: somebody may have set its clock.
+  bool is_old() const { return Steady() - set_at_ > Duration(std::chrono::minutes(1)).count(); }
 
  private:
   static std::int64_t Steady() {
@@ -25,6 +31,7 @@ class ServerClock {
         .count();
   }
 
+  std::atomic<std::int64_t> set_at_{0};
   std::atomic<std::int64_t> offset_{0};
 };
 

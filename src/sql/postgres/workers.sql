@@ -15,7 +15,9 @@ FROM {schema}.pgqrs_workers ORDER BY id;
 UPDATE {schema}.pgqrs_workers SET status = $2, heartbeat_at = $3 WHERE id = $1;
 
 -- name: Heartbeat
-UPDATE {schema}.pgqrs_workers SET heartbeat_at = greatest(heartbeat_at, $2) WHERE id = $1;
+UPDATE {schema}.pgqrs_workers
+SET heartbeat_at = greatest(heartbeat_at, coalesce($2, clock_timestamp()))
+WHERE id = $1;
 
 -- name: LiveWorkersOfQueue
 -- Workers that are bound to the queue and whose heartbeat is not older than $2.
