@@ -82,10 +82,10 @@ struct Config {
   // How often a store renews the heartbeats of its workers. From 100 ms.
   Duration heartbeat_interval = std::chrono::seconds(5);
 
-  // How often a waiting consumer looks again although nothing woke it, for a wake-up that was lost: a
-  // process was killed between a commit and word of it. Five times as often where wake-ups of other
-  // processes cannot work: the file cannot be watched, or there is a pooler of transactions in between.
-  // From 1 ms.
+  // How often a waiting consumer looks again although nothing woke it, for a wake-up that was lost:
+  // a process was killed between a commit and word of it. Five times as often where wake-ups of
+  // other processes cannot work: the file cannot be watched, or there is a pooler of transactions
+  // in between. From 1 ms.
   Duration fallback_poll_interval = std::chrono::seconds(5);
 
   // Limits on payloads. Sizes are bytes of UTF-8 of the JSON text; a depth of 1 is a flat array or

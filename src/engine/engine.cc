@@ -500,8 +500,8 @@ void Engine::WakeAll() {
   if (!woken.empty()) SubmitNow(std::move(woken));
 }
 
-// Looks again from time to time while somebody waits, in case a wake-up was missed; more often where
-// that is the only way.
+// Looks again from time to time while somebody waits, in case a wake-up was missed; more often
+// where that is the only way.
 void Engine::KeepPolling() {
   constexpr int kMoreOftenDeaf = 5;
   if (polling_.exchange(true)) return;

@@ -128,15 +128,23 @@ void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batch
     group_.NoteVisible(row.Int(0), row.Int(1));
     return true;
   });
-  const std::array<Value, 9> values = {kind.queue_id,
-                                       sets[0],
-                                       sets[1],
-                                       sets[2],
-                                       std::int64_t{kind.priority},
-                                       AsValue(OrNull(kind.visible_at)),
-                                       AsValue(OrNull(kind.delay)),
-                                       kind.producer,
-                                       AsValue(group_.connection_.Clock())};
+  std::array<Value, 9> values = {kind.queue_id,
+                                 sets[0],
+                                 sets[1],
+                                 sets[2],
+                                 std::int64_t{kind.priority},
+                                 AsValue(OrNull(kind.visible_at)),
+                                 AsValue(OrNull(kind.delay)),
+                                 kind.producer,
+                                 AsValue(group_.connection_.Clock())};
+  if (group_.earlier_ == nullptr && batches.size() == 1) {
+    const auto& batch = batches.front().second;
+    values[1] = batch.id;
+    values[2] = std::int64_t{batch.n};
+    values[3] = std::string_view(batch.payloads);
+    group_.connection_.Send(Statement::kEnqueueBatch, values, sink);
+    return;
+  }
   if (group_.earlier_ == nullptr) {
     group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
     return;

@@ -78,6 +78,7 @@ namespace pgqrs::sql {
   V(DeleteStoppedWorker,     "iz",           "")                    \
   V(DeleteWorkersOfQueue,    "i",            "")                    \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
+  V(EnqueueBatch,            "iiijiziiz",    "iz")                  \
   V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \
   V(EnqueueBatchesAgain,     "iIIJiziiz",    "iz")                  \
   V(DropOldestPartition,     "izi",          "i")                   \

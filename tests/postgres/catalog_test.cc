@@ -154,7 +154,7 @@ TEST(PostgresCatalogText, EveryHotStatementNamesTheQueue) {
     if (!std::regex_search(text, names_messages) || IsAdministrative(statement)) return;
     ++hot;
     const auto name = sql::Info(statement).name;
-    if (name.starts_with("Insert") || name.starts_with("EnqueueBatches")) {
+    if (name.starts_with("Insert") || name.starts_with("EnqueueBatch")) {
       EXPECT_THAT(text, HasSubstr("queue_id")) << name;
       return;
     }
