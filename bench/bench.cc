@@ -48,7 +48,7 @@ constexpr std::array kScenarios = {
     Scenario{"memory", FlatMemory, Backend::kSqlite},
     Scenario{"open", OpenExisting, Backend::kSqlite},
     Scenario{"cost", CostOfMessage, Backend::kPostgres},
-    Scenario{"steady", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
+    Scenario{"steady-alone", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
     Scenario{"steady-pinned", PinnedState, Backend::kPostgres, minutes(kMostMinutes + 5)},
 };
 
