@@ -17,7 +17,8 @@ namespace pgqrs::sql {
 // Name, parameters, result columns: `i` is a 64-bit integer, `z` a time (also such an integer:
 // microseconds since the epoch), `t` text, `j` JSON text; a capital is an array of such. A Lock… is
 // its namesake without "Lock" for rows that are about to be changed. Those with arrays are there
-// only where the database works on sets, and have no text elsewhere; DropOldestPartition too.
+// only where the database works on sets, and have no text elsewhere; nor have EnqueueBatch, which is
+// one of them for a set of one, DropOldestPartition and CompactSlices.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
   V(DescribeSchema,          "",             "ttt")                 \
@@ -82,6 +83,7 @@ namespace pgqrs::sql {
   V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \
   V(EnqueueBatchesAgain,     "iIIJiziiz",    "iz")                  \
   V(DropOldestPartition,     "izi",          "i")                   \
+  V(CompactSlices,           "",             "i")                   \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \

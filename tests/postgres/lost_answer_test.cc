@@ -1,5 +1,8 @@
 // A connection that is lost when nobody can tell whether its transaction was committed.
 
+#include <set>
+#include <vector>
+
 #include "postgres/postgres_test.h"
 #include "support/cutting_proxy.h"
 #include "support/messages.h"
@@ -43,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Cut, LostAnswer, ::testing::Values(When::kBefore, When:
                          });
 
 TEST_P(LostAnswer, AnEnqueueIsThereOnce) {
-  CutAt("EnqueueBatches");
+  CutAt("EnqueueBatch");
 
   const std::vector<Json> payloads(100, "x");
   const auto ids = queue_.EnqueueBatch(payloads);
@@ -51,6 +54,40 @@ TEST_P(LostAnswer, AnEnqueueIsThereOnce) {
   EXPECT_THAT(ids, SizeIs(100));
   ExpectCounts(100, 0, 1);
   EXPECT_EQ(store_.FindMessage(ids.back()).value().state, MessageState::kWaiting);
+}
+
+TEST_P(LostAnswer, ALoneEnqueueIsThereOnce) {
+  CutAt("EnqueueBatch");
+
+  const auto id = queue_.Enqueue("x");
+
+  ExpectCounts(1, 0, 1);
+  EXPECT_EQ(queue_.Dequeue().value().id(), id);
+}
+
+// Mostly all of them are one statement.
+TEST_P(LostAnswer, DequeuesOfSeveralWorkersAreHandedOutOnce) {
+  std::vector<Consumer> consumers;
+  for (int i = 0; i < 3; ++i) consumers.push_back(queue_.NewConsumer());
+  queue_.EnqueueBatch(std::vector<Json>(100, "x"));
+  CutAt("TakeMessages");
+
+  std::vector<Future<std::vector<Message>>> dequeues;
+  dequeues.reserve(consumers.size());
+  for (auto& consumer : consumers) dequeues.push_back(consumer.DequeueBatchAsync(25));
+
+  std::set<std::int64_t> ids;
+  for (std::size_t i = 0; i < dequeues.size(); ++i) {
+    auto taken = dequeues[i].Get();
+    EXPECT_THAT(taken, SizeIs(25));
+    for (auto& message : taken) {
+      EXPECT_TRUE(ids.insert(message.id()).second);
+      EXPECT_EQ(message.worker_id(), consumers[i].worker_id());
+      EXPECT_EQ(message.read_count(), 1);
+      EXPECT_TRUE(message.Ack());
+    }
+  }
+  ExpectCounts(25, 0, 76);
 }
 
 TEST_P(LostAnswer, ADequeueIsHandedOutOnce) {

@@ -31,9 +31,12 @@ struct Parameters {
 // Whether the dialect has the statement: those with arrays are there only for databases that work
 // on sets.
 bool IsIn(std::string_view dialect, const sql::StatementInfo& info) {
+  constexpr auto kOnlyOnPostgres =
+      std::to_array<std::string_view>({"EnqueueBatch", "DropOldestPartition", "CompactSlices"});
   return dialect == "postgres" ||
          (info.parameters.find_first_of("IZTJ") == std::string_view::npos &&
-          info.name != "DropOldestPartition");
+          std::find(kOnlyOnPostgres.begin(), kOnlyOnPostgres.end(), info.name) ==
+              kOnlyOnPostgres.end());
 }
 
 // A database in which every id, time and priority is 1, so that queries with such parameters find
