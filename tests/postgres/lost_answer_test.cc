@@ -68,6 +68,7 @@ TEST_P(LostAnswer, ALoneEnqueueIsThereOnce) {
 // Mostly all of them are one statement.
 TEST_P(LostAnswer, DequeuesOfSeveralWorkersAreHandedOutOnce) {
   std::vector<Consumer> consumers;
+  consumers.reserve(3);
   for (int i = 0; i < 3; ++i) consumers.push_back(queue_.NewConsumer());
   queue_.EnqueueBatch(std::vector<Json>(100, "x"));
   CutAt("TakeMessages");
