@@ -23,8 +23,6 @@ constexpr const char* kOlderSchema =
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr auto kMaintenanceInterval = std::chrono::minutes(1);
-
 std::string HostName() {
   std::string name(256, '\0');
   if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
@@ -96,7 +94,6 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
     : config_(config),
       fork_generation_(util::ForkGeneration()),
       dialect_(database->dialect()),
-      has_server_(!database->is_embedded()),
       check_json_(database->check_json()),
       rate_limit_(config.max_enqueue_per_second, config.max_enqueue_burst),
       own_worker_(std::make_shared<queue::Worker>()),
@@ -104,7 +101,6 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
   own_worker_->name = HostName() + "/" + std::to_string(getpid());
   AddWorker(own_worker_);
   ScheduleHeartbeat();
-  if (has_server_) ScheduleMaintenance();
 }
 
 Future<void> StoreCore::Install() {
@@ -189,24 +185,6 @@ void StoreCore::SendHeartbeats() {
     return false;
   };
   engine_.SubmitNow(std::move(job));
-}
-
-// Whichever stores are open do what the tables need from time to time.
-void StoreCore::ScheduleMaintenance() {
-  struct MaintenanceJob final : queue::JobRequest {
-    void Complete() override {}  // An error was logged, and the next one comes.
-  };
-  engine_.timer().At(SteadyClock::now() + kMaintenanceInterval, [this] {
-    ScheduleMaintenance();
-    if (schema_is_older_) return;
-    auto job = std::make_unique<MaintenanceJob>();
-    job->may_free_messages = false;
-    job->step = [](driver::Connection& connection) {
-      queue::CompactHotSet(connection);
-      return false;
-    };
-    engine_.SubmitNow(std::move(job));
-  });
 }
 
 void StoreCore::Close() {

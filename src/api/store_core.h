@@ -177,12 +177,10 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   void FinishDeletions();
   void ScheduleHeartbeat();
   void SendHeartbeats();
-  void ScheduleMaintenance();
 
   const Config config_;
   const std::uint64_t fork_generation_;
   const std::string dialect_;
-  const bool has_server_;
   const driver::JsonCheck check_json_;
   RateLimit rate_limit_;
   std::mutex workers_mutex_;

@@ -173,7 +173,10 @@ class Database {
   // What Connection::Now() would give, roughly, without asking the database. From any thread.
   virtual TimePoint ApproximateNow() const = 0;
 
-  // Nothing where no other process can see the database.
+  // Whether no other process can see the database.
+  virtual bool is_private() const { return false; }
+
+  // Nothing where the database is private, or the system cannot tell.
   virtual std::unique_ptr<ChangeListener> Listen(
       std::function<void(const Announcement&)> on_change) = 0;
 

@@ -522,7 +522,7 @@ void Engine::UpdateListener() {
 
 bool Engine::IsDeaf() {
   const std::lock_guard lock(listener_mutex_);
-  return cannot_listen_ || (listener_ && listener_->is_deaf());
+  return listener_ ? listener_->is_deaf() : !database_->is_private();
 }
 
 // Where it fails the fallback poll serves whoever waits now, and the next one who waits tries
@@ -533,9 +533,7 @@ void Engine::StartListening() {
       if (heard.queue_id == 0) return intake_.Poke();
       HasMessageFrom(heard.queue_id, heard.visible_at);
     });
-    cannot_listen_ = false;
   } catch (...) {
-    cannot_listen_ = true;
     LogError(LogLevel::kWarning, "the changes of other processes cannot be watched for now",
              std::current_exception());
   }

@@ -138,7 +138,6 @@ class Engine {
   std::atomic<bool> closed_{false};
   std::mutex listener_mutex_;
   std::unique_ptr<driver::ChangeListener> listener_;
-  bool cannot_listen_ = false;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -37,7 +37,7 @@ struct BecameVisible {
 // The numbers that a group has used. With these it can be carried out again where nobody knows
 // whether its commit happened: what it did is found by them, and nothing is done twice.
 struct Numbers {
-  // Whose token it is. No two dequeues of a group have the same.
+  // Whose token it is: no two deals of a group have the same. See SetDequeue.
   struct LeaseKey {
     std::int64_t queue_id;
     std::int64_t worker_id;

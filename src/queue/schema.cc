@@ -173,10 +173,6 @@ void InstallSchema(driver::Connection& connection, std::string_view dialect) {
   }
 }
 
-void CompactHotSet(driver::Connection& connection) {
-  connection.Run(Statement::kCompactSlices, {}, [](const driver::Row&) { return true; });
-}
-
 std::vector<std::string> FindDamage(driver::Connection& connection, std::string_view dialect) {
   DamageReport report;
   if (InspectSchema(connection, dialect) != SchemaState::kCurrent) {

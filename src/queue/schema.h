@@ -20,9 +20,6 @@ SchemaState InspectSchema(driver::Connection& connection, std::string_view diale
 // InspectSchema does, with nothing touched.
 void InstallSchema(driver::Connection& connection, std::string_view dialect);
 
-// Keeps the hot set small while the server keeps dead rows alive. Of use every minute or so.
-void CompactHotSet(driver::Connection& connection);
-
 // Reads everything and gives a line for each thing that is wrong. Reads within whatever transaction
 // is open.
 std::vector<std::string> FindDamage(driver::Connection& connection, std::string_view dialect);

@@ -98,8 +98,6 @@ void SetDequeue::TakeAgain(Haul& haul) {
 void SetDequeue::Send(Haul& haul) {
   Columns<4> columns;
   haul.asked.clear();
-  haul.is_answered = false;
-  haul.taken_slices = 0;
   for (auto& deal : haul.deals) {
     if (deal.is_retaken) continue;
     columns.Add({deal.worker_id, deal.token, deal.wanted, deal.lease});
@@ -107,6 +105,8 @@ void SetDequeue::Send(Haul& haul) {
     haul.wanted += deal.wanted;
   }
   if (haul.asked.empty()) return;
+  haul.is_answered = false;
+  haul.taken_slices = 0;
   haul.begin = std::chrono::steady_clock::now();
   haul.scan = group_.session_.shared->hints.Begin(haul.queue_id, haul.begin);
   const auto per_slice = haul.scan.messages_per_slice;
@@ -141,11 +141,11 @@ void SetDequeue::Read(Haul& haul, const driver::Row& row) {
   haul.is_answered = true;
   haul.now = row.Int(kNow);
   haul.seen_slices = row.Int(kSlices);
-  if (row.IsNull(kSlice)) {
-    haul.next_visible = row.OptionalInt(kNextVisible);
-    return;
-  }
-  if (!row.IsNull(kDeal)) {
+  haul.next_visible = row.OptionalInt(kNextVisible);
+  if (row.IsNull(kSlice)) return;
+  if (row.IsNull(kDeal)) {
+    haul.left_some = true;
+  } else {
     auto* deal = haul.asked.at(static_cast<std::size_t>(row.Int(kDeal) - 1));
     haul.split_off.push_back({row.Int(kSlice), static_cast<Mask>(row.Int(kPart)), deal});
   }
@@ -222,11 +222,14 @@ void SetDequeue::NoteFound(const Haul& haul, bool is_short) {
   const bool saw_all = is_short && haul.is_answered && haul.seen_slices < haul.limit;
   group_.session_.shared->hints.Ended(haul.queue_id, haul.scan, saw_all, haul.begin,
                                       std::chrono::steady_clock::now());
-  const auto& queue = *haul.asked.front()->requests.front()->queue;
-  queue.is_short = is_short;
-  queue.messages_per_slice = haul.scan.messages_per_slice;
+  for (const auto* deal : haul.asked) {
+    for (const auto* request : deal->requests) {
+      request->queue->is_short = is_short;
+      request->queue->messages_per_slice = haul.scan.messages_per_slice;
+    }
+  }
   // What was locked and not taken another process may have missed.
-  if (!is_short && haul.seen_slices > haul.taken_slices) {
+  if (!is_short && (haul.left_some || haul.seen_slices > haul.taken_slices)) {
     group_.NoteVisible(haul.queue_id, haul.now);
   }
 }

@@ -57,6 +57,7 @@ class SetDequeue {
     bool is_answered = false;  // Otherwise the queue is gone.
     std::int64_t seen_slices = 0;
     std::int64_t taken_slices = 0;
+    bool left_some = false;  // A part of a slice.
     std::int64_t now = 0;
     std::optional<std::int64_t> next_visible;
   };

@@ -96,6 +96,19 @@ TEST_P(DequeueWait, IsWokenWhenADelayedMessageBecomesVisible) {
   EXPECT_GE(message->dequeued_at(), message->visible_at());
 }
 
+TEST_P(DequeueWait, IsWokenByADelayedMessageWhenAnotherConsumerGotTheFirst) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto one = queue.NewConsumer();
+  auto other = queue.NewConsumer();
+  queue.Enqueue("now");
+  queue.Enqueue("soon", {.delay = milliseconds(100)});
+  auto first = one.DequeueWaitAsync(kLong);
+  auto second = other.DequeueWaitAsync(kLong);
+  ASSERT_TRUE(first.Get());
+  ASSERT_TRUE(second.Get());
+}
+
 TEST_P(DequeueWait, IsWokenByADelayedMessageThatComesWhileItWaits) {
   auto store = Open();
   auto queue = store.Queue("jobs");

@@ -65,6 +65,21 @@ TEST_P(LostAnswer, ALoneEnqueueIsThereOnce) {
   EXPECT_EQ(queue_.Dequeue().value().id(), id);
 }
 
+TEST_P(LostAnswer, WhoGetsNothingIsToldSo) {
+  const auto id = queue_.Enqueue("x");
+  CutAt("TakeMessages");
+
+  auto first = queue_.DequeueAsync();
+  auto second = queue_.DequeueAsync();
+
+  std::vector<std::int64_t> ids;
+  for (auto* dequeue : {&first, &second}) {
+    if (const auto message = dequeue->Get()) ids.push_back(message->id());
+  }
+  EXPECT_EQ(ids, std::vector{id});
+  ExpectCounts(0, 1, 1);
+}
+
 // Mostly all of them are one statement.
 TEST_P(LostAnswer, DequeuesOfSeveralWorkersAreHandedOutOnce) {
   std::vector<Consumer> consumers;

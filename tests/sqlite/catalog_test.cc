@@ -32,7 +32,7 @@ struct Parameters {
 // on sets.
 bool IsIn(std::string_view dialect, const sql::StatementInfo& info) {
   constexpr auto kOnlyOnPostgres =
-      std::to_array<std::string_view>({"EnqueueBatch", "DropOldestPartition", "CompactSlices"});
+      std::to_array<std::string_view>({"EnqueueBatch", "DropOldestPartition"});
   return dialect == "postgres" ||
          (info.parameters.find_first_of("IZTJ") == std::string_view::npos &&
           std::find(kOnlyOnPostgres.begin(), kOnlyOnPostgres.end(), info.name) ==

@@ -176,7 +176,7 @@ void NotificationHub::Run() {
     const auto now = std::chrono::steady_clock::now();
     const bool wants_to_listen = FeedLink(now);
     link_.Advance(now, wants_to_listen);
-    is_deaf_ = link_.is_deaf();
+    is_deaf_ = link_.is_deaf() || link_.is_cut_off();
     if (MustStop(now)) return;
     if (!HearFromOthers()) Wait();
   }

@@ -17,8 +17,9 @@ class ServerClock {
   ServerClock() { Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())); }
 
   void Set(TimePoint now) {
-    set_at_ = Steady();
-    offset_ = now.time_since_epoch().count() - set_at_;
+    const auto steady = Steady();
+    offset_ = now.time_since_epoch().count() - steady;
+    set_at_ = steady;
   }
   TimePoint Now() const { return TimePoint(Duration(offset_ + Steady())); }
 

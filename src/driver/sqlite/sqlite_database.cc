@@ -84,7 +84,7 @@ std::unique_ptr<Connection> SqliteDatabase::OpenReader() {
 
 std::unique_ptr<ChangeListener> SqliteDatabase::Listen(
     std::function<void(const Announcement&)> on_change) {
-  if (options_.in_memory()) return nullptr;
+  if (is_private()) return nullptr;
   return SqliteListener::Start(options_, std::move(on_change));
 }
 

@@ -32,6 +32,7 @@ class SqliteDatabase final : public Database {
 
   std::string_view dialect() const override { return "sqlite"; }
   bool is_embedded() const override { return true; }
+  bool is_private() const override { return options_.in_memory(); }
   std::unique_ptr<Connection> OpenWriter() override;
   bool can_read_beside() const override { return !options_.in_memory(); }
   std::unique_ptr<Connection> OpenReader() override;

@@ -88,6 +88,7 @@ void SqliteListener::FollowArmed() {
   if (armed == (watch_ >= 0)) return;
   if (armed) {
     watch_ = inotify_add_watch(notifier_.number(), log_path_.c_str(), IN_MODIFY);
+    cannot_watch_ = watch_ < 0;
     data_version_.HasChanged();
     on_change_({});
     // A commit may be between its write, which the watch came too late for, and the end of it.

@@ -31,6 +31,7 @@ class SqliteListener final : public ChangeListener {
   ~SqliteListener() override;
 
   void SetArmed(bool armed) override;
+  bool is_deaf() const override { return cannot_watch_; }
 
  private:
   // A descriptor of the system, closed at the end.
@@ -63,6 +64,7 @@ class SqliteListener final : public ChangeListener {
   SqliteHandle database_;
   DataVersion data_version_;
   int watch_ = -1;
+  std::atomic<bool> cannot_watch_{false};
   // How long after the last write to look again; nothing where that is long ago.
   std::optional<std::chrono::microseconds> look_again_after_;
   std::thread thread_;

@@ -88,14 +88,14 @@ SELECT version, name FROM {schema}.pgqrs_schema_migrations ORDER BY version;
 INSERT INTO {schema}.pgqrs_schema_migrations (version, name, applied_at) VALUES ($1, $2, $3);
 
 -- name: CreateMigrations
-DO $do$
+DO $$
 BEGIN
   -- Not IF NOT EXISTS, which needs the right to make schemas also where there is none to make.
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {schema_text}) THEN
     CREATE SCHEMA {schema};
   END IF;
 END
-$do$;
+$$;
 CREATE TABLE IF NOT EXISTS {schema}.pgqrs_schema_migrations (
   version integer PRIMARY KEY,
   name text NOT NULL,

@@ -14,9 +14,6 @@ WHERE queue_id = $1 AND id = $2;
 -- Leaves the indexes alone, unlike UpdateSlice.
 UPDATE {schema}.pgqrs_slices SET mask = $3, n = $4 WHERE queue_id = $1 AND id = $2;
 
--- name: CompactSlices
-SELECT {schema}.pgqrs_compact_slices();
-
 -- name: DeleteSlice
 DELETE FROM {schema}.pgqrs_slices WHERE queue_id = $1 AND id = $2;
 

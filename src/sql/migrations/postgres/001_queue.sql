@@ -43,7 +43,7 @@ CREATE TABLE {schema}.pgqrs_batches (
 ) PARTITION BY RANGE (id);
 
 -- Not every server is built with lz4.
-DO $do$
+DO $$
 BEGIN
   IF EXISTS (
     SELECT FROM pg_catalog.pg_settings
@@ -52,11 +52,11 @@ BEGIN
     ALTER TABLE {schema}.pgqrs_batches ALTER COLUMN payloads SET COMPRESSION lz4;
   END IF;
 END
-$do$;
+$$;
 
 -- No table has storage parameters. Measured under load: a lower fillfactor makes the hot set larger and
 -- slower, since a lease changes an indexed column and moves the row anyway; vacuum without a pause
--- takes more than it gives, with tables as small as these.
+-- takes more than it gives, with a table as small as this.
 
 -- The hot set: messages of one batch that share one state. Bit i of the mask is position i. The id
 -- is batch id × 64 + a position, so that the slices of a batch lie side by side.
@@ -278,43 +278,6 @@ BEGIN
 EXCEPTION
   WHEN lock_not_available THEN
     RETURN NULL;
-END
-$$;
-
--- Writes the hot set anew where nearly all of it are dead rows, and answers whether it has. Vacuum does
--- without that, unless a transaction somewhere on the server stays open and may still see them: then
--- the table grows with each message that is handled, and this bounds it. It leaves the table alone where
--- a transaction uses it for longer than a moment. Anybody may call it: no message changes.
-CREATE FUNCTION {schema}.pgqrs_compact_slices() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '50ms' SET enable_seqscan = on AS $$
-DECLARE
-  least_bytes CONSTANT bigint := 67108864;
-  most_bytes_of_errors CONSTANT bigint := 16777216;
-  bytes CONSTANT bigint := pg_total_relation_size('{schema_in_text}.pgqrs_slices');
-  -- All calls wait while it copies. A row takes some 250 bytes with its entries in the indexes, so this
-  -- is a sixteenth of the table.
-  most_rows CONSTANT bigint := least(100000, bytes / 4096);
-  rows {schema}.pgqrs_slices[];
-BEGIN
-  IF bytes < least_bytes OR current_setting('transaction_isolation') <> 'read committed' THEN
-    RETURN false;
-  END IF;
-  PERFORM FROM (
-    SELECT s.last_error FROM {schema}.pgqrs_slices AS s LIMIT most_rows + 1
-  ) AS living
-  HAVING count(*) > most_rows OR sum(octet_length(living.last_error)) > most_bytes_of_errors;
-  IF FOUND THEN
-    RETURN false;
-  END IF;
-  LOCK TABLE {schema}.pgqrs_slices IN ACCESS EXCLUSIVE MODE;
-  SELECT array_agg(s) INTO rows FROM {schema}.pgqrs_slices AS s;
-  TRUNCATE {schema}.pgqrs_slices;
-  INSERT INTO {schema}.pgqrs_slices SELECT living.* FROM unnest(rows) AS living;
-  RETURN true;
-EXCEPTION
-  WHEN lock_not_available THEN
-    RETURN false;
 END
 $$;
 

@@ -73,10 +73,10 @@ $$;
 -- the visible time in `hints` on. What was read `max_reads` times already goes to the dead letters.
 --
 -- The answer has a row for each slice that something was taken of, with its part that keeps the row;
--- that has no deal where it stays. What was split off comes before them, one row a part with nothing
--- but the first columns, under the id that the slice has had. Where nothing is there, it is one row with
--- nothing but the last columns: the time, the slices found, and the time of the next message. No row
--- at all where the queue is gone.
+-- that has no deal where it stays. What was split off comes before them, one row a part without what is
+-- known of its slice, under the id that the slice has had. Every row has the time and the number of slices
+-- found, and the last ones when the next message becomes visible, where fewer are there than wanted.
+-- Where nothing is there, it is one row with these alone. No row at all where the queue is gone.
 CREATE FUNCTION {schema}.pgqrs_take(
   of_queue bigint, to_workers bigint[], under_tokens bigint[], wanted bigint[], leases bigint[],
   at timestamptz, max_reads bigint, hints timestamptz[], slice_limit bigint
@@ -151,22 +151,15 @@ BEGIN
     IF NOT FOUND THEN
       RETURN;
     END IF;
-    SELECT min(each.visible_at) INTO next_visible
-    FROM generate_series(0, 9) AS p (priority)
-      CROSS JOIN LATERAL (
-        SELECT s.visible_at FROM {schema}.pgqrs_slices AS s
-        WHERE s.queue_id = of_queue AND s.priority = p.priority AND s.visible_at > now
-        ORDER BY s.visible_at LIMIT 1
-      ) AS each;
-    RETURN NEXT;
-    RETURN;
   END IF;
 
   last := 0;
   WHILE largest = 1 AND to_deal <= cardinality(wanted) AND last < slices LOOP
+    missing := wanted[to_deal] - (slices - last);
     kept_deals := kept_deals
-      || array_fill(to_deal, ARRAY[least(wanted[to_deal], slices - last)::integer]);
+      || array_fill(to_deal, ARRAY[(wanted[to_deal] - greatest(missing, 0))::integer]);
     last := cardinality(kept_deals);
+    EXIT WHEN missing > 0;
     to_deal := to_deal + 1;
   END LOOP;
   -- Nothing can be split, unless the limit has cut the last run.
@@ -236,15 +229,29 @@ BEGIN
             split_masks := split_masks || part;
             split_deals := split_deals || deal;
             slice := ids[i];
-            IF deal IS NOT NULL THEN
-              RETURN NEXT;
-            END IF;
+            RETURN NEXT;
           END IF;
         END LOOP;
         run := run & ~chosen;
       END LOOP;
       first := last + 1;
     END LOOP;
+  END IF;
+
+  -- For those that get less than they want, or nothing.
+  IF to_deal <= cardinality(wanted) AND (slices < slice_limit OR ids IS NULL) THEN
+    SELECT min(each.visible_at) INTO next_visible
+    FROM generate_series(0, 9) AS p (priority)
+      CROSS JOIN LATERAL (
+        SELECT s.visible_at FROM {schema}.pgqrs_slices AS s
+        WHERE s.queue_id = of_queue AND s.priority = p.priority AND s.visible_at > now
+        ORDER BY s.visible_at LIMIT 1
+      ) AS each;
+  END IF;
+  IF ids IS NULL THEN
+    slice := NULL;
+    RETURN NEXT;
+    RETURN;
   END IF;
 
   IF cardinality(split_ids) > 0 THEN
