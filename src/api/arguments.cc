@@ -53,7 +53,8 @@ void CheckConfig(const Config& config) {
           "must be a name of 1 to 63 bytes");
   Require(!HasControl(config.schema), "schema", "must not have control characters");
   // Functions of the schema name it in their bodies, which stand between these.
-  Require(config.schema.find("$$") == std::string::npos, "schema", "must be a name without $$ in it");
+  Require(config.schema.find("$$") == std::string::npos, "schema",
+          "must be a name without $$ in it");
   RequireDuration("connection_timeout", config.connection_timeout, kMillisecond);
   RequireRange("max_connections", config.max_connections, 1, 1000, util::ShowNumber);
   RequireDuration("default_lease", config.default_lease, kMillisecond);
