@@ -21,6 +21,22 @@ using sql::Statement;
 // A dequeue may ask for far more than is there.
 constexpr std::int64_t kMaxSlices = 2048;
 
+// The columns of the answer, see pgqrs_take.
+enum Column {
+  kDeal,
+  kSlice,
+  kPart,
+  kReads,
+  kPriority,
+  kWasVisible,
+  kEnqueued,
+  kProducer,
+  kPayloads,
+  kNow,
+  kSlices,
+  kNextVisible
+};
+
 // The order in which messages are handed out.
 bool ComesBefore(const TakenMessage& a, const TakenMessage& b) {
   return std::tie(a.priority, a.visible_at, a.id) < std::tie(b.priority, b.visible_at, b.id);
@@ -135,9 +151,8 @@ const driver::RowSink& SetDequeue::SinkOf(Haul& haul) {
   });
 }
 
-// Reads a row of the answer, see pgqrs_take.
+// Reads a row of the answer.
 void SetDequeue::Read(Haul& haul, const driver::Row& row) {
-  enum Column { kDeal, kSlice, kPart, kReads, kNow = 9, kSlices, kNextVisible };
   haul.is_answered = true;
   haul.now = row.Int(kNow);
   haul.seen_slices = row.Int(kSlices);
@@ -154,7 +169,6 @@ void SetDequeue::Read(Haul& haul, const driver::Row& row) {
 
 // What went before it of the same slice gets its messages too.
 void SetDequeue::ReadSlice(Haul& haul, const driver::Row& row) {
-  enum Column { kSlice = 1, kReads = 3, kPriority, kWasVisible, kEnqueued, kProducer, kPayloads };
   const auto slice_id = row.Int(kSlice);
   const auto batch_id = BatchOf(slice_id);
   TakenMessage common;

@@ -118,34 +118,37 @@ void SetSteps::FormBatches(const std::vector<EnqueueRequest*>& requests) {
 // Sends those that share what a statement says once.
 void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batches) {
   const auto& kind = batches.front().first;
-  Columns<3> columns;
-  for (const auto& [same_kind, batch] : batches) {
-    columns.Add({batch.id, std::int64_t{batch.n}, std::string_view(batch.payloads)});
-  }
-  const auto sets = columns.Values();
   const auto& sink = Keep([this](const driver::Row& row) {
     ++batches_of_[row.Int(0)].stored;
     group_.NoteVisible(row.Int(0), row.Int(1));
     return true;
   });
-  std::array<Value, 9> values = {kind.queue_id,
-                                 sets[0],
-                                 sets[1],
-                                 sets[2],
-                                 std::int64_t{kind.priority},
-                                 AsValue(OrNull(kind.visible_at)),
-                                 AsValue(OrNull(kind.delay)),
-                                 kind.producer,
-                                 AsValue(group_.connection_.Clock())};
-  if (group_.earlier_ == nullptr && batches.size() == 1) {
+  const auto with = [&](const Value& ids, const Value& sizes, const Value& payloads) {
+    return std::array<Value, 9>{kind.queue_id,
+                                ids,
+                                sizes,
+                                payloads,
+                                std::int64_t{kind.priority},
+                                AsValue(OrNull(kind.visible_at)),
+                                AsValue(OrNull(kind.delay)),
+                                kind.producer,
+                                AsValue(group_.connection_.Clock())};
+  };
+  const bool may_be_stored = group_.earlier_ != nullptr;
+  if (batches.size() == 1 && !may_be_stored) {
     const auto& batch = batches.front().second;
-    values[1] = batch.id;
-    values[2] = std::int64_t{batch.n};
-    values[3] = std::string_view(batch.payloads);
-    group_.connection_.Send(Statement::kEnqueueBatch, values, sink);
+    group_.connection_.Send(Statement::kEnqueueBatch,
+                            with(batch.id, std::int64_t{batch.n}, std::string_view(batch.payloads)),
+                            sink);
     return;
   }
-  if (group_.earlier_ == nullptr) {
+  Columns<3> columns;
+  for (const auto& [same_kind, batch] : batches) {
+    columns.Add({batch.id, std::int64_t{batch.n}, std::string_view(batch.payloads)});
+  }
+  const auto sets = columns.Values();
+  const auto values = with(sets[0], sets[1], sets[2]);
+  if (!may_be_stored) {
     group_.connection_.Send(Statement::kEnqueueBatches, values, sink);
     return;
   }

@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Cut, LostAnswer, ::testing::Values(When::kBefore, When:
                          });
 
 TEST_P(LostAnswer, AnEnqueueIsThereOnce) {
-  CutAt("EnqueueBatch");
+  CutAt("EnqueueBatches");
 
   const std::vector<Json> payloads(100, "x");
   const auto ids = queue_.EnqueueBatch(payloads);

@@ -72,7 +72,7 @@ TEST(FullDisk, LosesNothingAndGoesOnWhenThereIsRoom) {
   const auto error = MessageOf<InternalError>([&] {
     while (ids.size() < 1000) ids.push_back(queue.Enqueue(noise + std::to_string(ids.size())));
   });
-  EXPECT_THAT(error, AllOf(HasSubstr("EnqueueBatch"), HasSubstr("No space left on device")));
+  EXPECT_THAT(error, AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("No space left on device")));
   EXPECT_THAT(ids, Not(IsEmpty()));
   EXPECT_EQ(queue.Metrics().waiting, static_cast<std::int64_t>(ids.size()));
 

@@ -71,7 +71,7 @@ TEST_P(Impatient, ServerIsReportedAsBusy) {
   other.Execute("BEGIN; LOCK TABLE pgqrs_batches, pgqrs_slices IN ACCESS EXCLUSIVE MODE");
 
   EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { queue.Enqueue("refused"); }),
-              AllOf(HasSubstr("EnqueueBatch"), HasSubstr("canceling statement")));
+              AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("canceling statement")));
   EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { queue.Dequeue(); }),
               AllOf(HasSubstr("TakeMessages"), HasSubstr("canceling statement")));
   EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { message.Ack(); }),
@@ -117,7 +117,7 @@ TEST_F(ServerTroubles, AServerThatOnlyReadsSaysSo) {
   EndSessions();
 
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("refused"); }),
-              AllOf(HasSubstr("EnqueueBatch"), HasSubstr("read-only")));
+              AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("read-only")));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Dequeue(); }), HasSubstr("read-only"));
   EXPECT_EQ(queue.Metrics().waiting, 1);
   Reset("default_transaction_read_only");
@@ -144,7 +144,7 @@ TEST_F(ServerTroubles, ARightThatIsTakenAwaySaysSo) {
 
   shell.Execute("REVOKE" + rights + "FROM " + role);
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("refused"); }),
-              AllOf(HasSubstr("EnqueueBatch"), HasSubstr("permission denied")));
+              AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("permission denied")));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Dequeue(); }), HasSubstr("permission denied"));
   shell.Execute("GRANT" + rights + "TO " + role);
 
@@ -160,7 +160,7 @@ TEST_F(ServerTroubles, ASchemaThatIsAwaySaysSo) {
   Shell().Execute("ALTER SCHEMA ours RENAME TO away");
   EndSessions();
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("refused"); }),
-              AllOf(HasSubstr("EnqueueBatch"), HasSubstr("does not exist")));
+              AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("does not exist")));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Dequeue(); }), HasSubstr("does not exist"));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Metrics(); }), HasSubstr("does not exist"));
   Shell().Execute("ALTER SCHEMA away RENAME TO ours");

@@ -8,13 +8,18 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 namespace pgqrs::driver {
 
 // Any thread may call it at any time.
 class ServerClock {
  public:
-  ServerClock() { Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now())); }
+  // Shows what this machine's clock does, and is old, until it is set.
+  ServerClock() {
+    Set(std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now()));
+    set_at_ = std::numeric_limits<std::int64_t>::min() / 2;
+  }
 
   void Set(TimePoint now) {
     const auto steady = Steady();
@@ -32,7 +37,7 @@ class ServerClock {
         .count();
   }
 
-  std::atomic<std::int64_t> set_at_{0};
+  std::atomic<std::int64_t> set_at_;
   std::atomic<std::int64_t> offset_{0};
 };
 

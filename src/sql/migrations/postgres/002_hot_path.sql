@@ -141,6 +141,7 @@ BEGIN
     buried := buried + slices;
     IF buried >= most_buried THEN  -- The caller goes on where it finds as many as it looked at.
       ids := NULL;
+      largest := NULL;
       slices := slice_limit;
       EXIT;
     END IF;
@@ -249,7 +250,6 @@ BEGIN
       ) AS each;
   END IF;
   IF ids IS NULL THEN
-    slice := NULL;
     RETURN NEXT;
     RETURN;
   END IF;
