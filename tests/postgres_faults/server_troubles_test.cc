@@ -18,7 +18,8 @@ class ServerTroubles : public PostgresTest {
   void Set(const std::string& setting) { Alter("SET " + setting); }
   void Reset(const std::string& name) { Alter("RESET " + name); }
 
-  // Ends the sessions of the store.
+  // Ends the sessions of the store, some of them perhaps only while they get what is sent next: an
+  // enqueue is then repeated, as one that may be stored.
   void EndSessions() { Shell().Query("SELECT pg_terminate_backend(pid)" + others_); }
 
   void AwaitNoSession() {
@@ -117,7 +118,7 @@ TEST_F(ServerTroubles, AServerThatOnlyReadsSaysSo) {
   EndSessions();
 
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("refused"); }),
-              AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("read-only")));
+              AllOf(HasSubstr("EnqueueBatch"), HasSubstr("read-only")));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Dequeue(); }), HasSubstr("read-only"));
   EXPECT_EQ(queue.Metrics().waiting, 1);
   Reset("default_transaction_read_only");
@@ -160,7 +161,7 @@ TEST_F(ServerTroubles, ASchemaThatIsAwaySaysSo) {
   Shell().Execute("ALTER SCHEMA ours RENAME TO away");
   EndSessions();
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("refused"); }),
-              AllOf(HasSubstr("EnqueueBatch: "), HasSubstr("does not exist")));
+              AllOf(HasSubstr("EnqueueBatch"), HasSubstr("does not exist")));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Dequeue(); }), HasSubstr("does not exist"));
   EXPECT_THAT(MessageOf<InternalError>([&] { queue.Metrics(); }), HasSubstr("does not exist"));
   Shell().Execute("ALTER SCHEMA away RENAME TO ours");
