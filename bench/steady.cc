@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -32,12 +33,13 @@ class Run {
  public:
   explicit Run(const Place& place) : store_(place.Open()), queue_(store_.Queue(kQueueName)) {}
 
-  // Gives the messages a second in each interval.
-  std::vector<double> Watch(int intervals, milliseconds interval) {
+  // Gives the messages a second in each interval, and calls `at_end` at the end of each.
+  std::vector<double> Watch(int intervals, milliseconds interval,
+                            const std::function<void()>& at_end) {
     std::vector<double> rates;
     RunThreads(kConsumers + 2, [&](int i) {
       try {
-        if (i == 0) Observe(intervals, interval, rates);
+        if (i == 0) Observe(intervals, interval, rates, at_end);
         if (i == 1) Produce();
         if (i > 1) Consume();
       } catch (...) {
@@ -58,7 +60,8 @@ class Run {
   }
 
  private:
-  void Observe(int intervals, milliseconds interval, std::vector<double>& rates) {
+  void Observe(int intervals, milliseconds interval, std::vector<double>& rates,
+               const std::function<void()>& at_end) {
     auto end = steady_clock::now();
     for (int i = 0; i < intervals && !stop_; ++i) {
       const std::int64_t before = finished_;
@@ -68,6 +71,7 @@ class Run {
       rates.push_back(watch.Rate(finished_ - before));
       SayProgress("steady state, minute " + std::to_string(i + 1) + ": " +
                   WithUnit(rates.back(), kPerSecond));
+      at_end();
     }
   }
 
@@ -113,12 +117,15 @@ std::vector<Line> Watch(const Options& options, bool is_pinned) {
     elsewhere.Text("SELECT count(*) FROM pgqrs_queues");
   }
   std::vector<double> rates;
+  std::vector<double> sizes;
   {
     Run run(*place);
-    rates = run.Watch(options.minutes, minute);
+    rates = run.Watch(options.minutes, minute, [&] {
+      const auto bytes = elsewhere.Number("SELECT pg_total_relation_size('pgqrs_slices')");
+      sizes.push_back(static_cast<double>(bytes) / (1 << 20));
+    });
     run.Verify();
   }
-  const auto slices = elsewhere.Number("SELECT pg_total_relation_size('pgqrs_slices')");
   if (is_pinned) elsewhere.Run("COMMIT");
   const auto minutes = std::to_string(options.minutes);
   auto line = CompareRounds(std::string("filled and drained") +
@@ -127,7 +134,7 @@ std::vector<Line> Watch(const Options& options, bool is_pinned) {
                             {rates.front()}, {rates.back()}, 0.8);
   line.details = {{"seconds_of_a_minute", static_cast<double>(minute.count()) / 1e3},
                   {"per_second", rates},
-                  {"hot_set_mebibytes", static_cast<double>(slices) / (1 << 20)}};
+                  {"hot_set_mebibytes", sizes}};
   return {line};
 }
 

@@ -44,8 +44,11 @@ TO :"consumer";
 GRANT SELECT, UPDATE (payloads), DELETE ON :"schema".pgqrs_batches TO :"consumer";
 GRANT SELECT ON :"schema".pgqrs_messages TO :"consumer", :"admin";
 
--- Retention: it drops what may be removed message by message, and nothing else.
-GRANT EXECUTE ON FUNCTION :"schema".pgqrs_drop_oldest_partition(bigint, timestamptz, bigint)
+-- Retention: it drops what may be removed message by message, and nothing else. And that which keeps
+-- the hot set small, in which no message changes.
+GRANT EXECUTE ON FUNCTION
+  :"schema".pgqrs_drop_oldest_partition(bigint, timestamptz, bigint),
+  :"schema".pgqrs_compact_slices(bigint)
 TO :"consumer", :"admin";
 
 -- The administrator: everything but changes of the schema.

@@ -15,6 +15,7 @@
 #include "queue/browse.h"
 #include "queue/metrics.h"
 #include "queue/queues.h"
+#include "queue/rows.h"
 
 namespace pgqrs {
 
@@ -30,6 +31,7 @@ template <typename F>
 auto Read(const internal::QueueCore& queue, F work) {
   return queue.store().Read(
       [ref = queue.ref(), work = std::move(work)](driver::Connection& connection) {
+        queue::HoldSlices(connection);
         queue::RequireOpen(connection, *ref);
         return work(connection, *ref);
       });

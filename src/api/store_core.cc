@@ -23,6 +23,9 @@ constexpr const char* kOlderSchema =
 
 using SteadyClock = std::chrono::steady_clock;
 
+// A minute, unless heartbeats were set to come more often or more rarely.
+constexpr int kHeartbeatsPerCompaction = 12;
+
 std::string HostName() {
   std::string name(256, '\0');
   if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
@@ -94,13 +97,19 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
     : config_(config),
       fork_generation_(util::ForkGeneration()),
       dialect_(database->dialect()),
+      is_embedded_(database->is_embedded()),
       check_json_(database->check_json()),
       rate_limit_(config.max_enqueue_per_second, config.max_enqueue_burst),
       own_worker_(std::make_shared<queue::Worker>()),
       engine_(config, std::move(database), std::move(writer)) {
   own_worker_->name = HostName() + "/" + std::to_string(getpid());
   AddWorker(own_worker_);
-  ScheduleHeartbeat();
+  Schedule(std::make_shared<Chore>(config_.heartbeat_interval, [this] { return Heartbeats(); }));
+  // Whichever stores are open do what the tables of a server need from time to time.
+  if (!is_embedded_) {
+    Schedule(std::make_shared<Chore>(kHeartbeatsPerCompaction * config_.heartbeat_interval,
+                                     [] { return queue::CompactSlices; }));
+  }
 }
 
 Future<void> StoreCore::Install() {
@@ -155,15 +164,37 @@ Future<void> StoreCore::Retire(const std::shared_ptr<queue::Worker>& worker) {
   return SubmitNow(MakeSteps(queue::WorkerRetirement(worker)));
 }
 
-void StoreCore::ScheduleHeartbeat() {
+void StoreCore::Schedule(const std::shared_ptr<Chore>& chore) {
   // The timer belongs to the engine, which ends before this object does.
-  engine_.timer().At(SteadyClock::now() + config_.heartbeat_interval, [this] {
-    SendHeartbeats();
-    ScheduleHeartbeat();
+  engine_.timer().At(SteadyClock::now() + chore->interval, [this, chore] {
+    Start(chore);
+    Schedule(chore);
   });
 }
 
-void StoreCore::SendHeartbeats() {
+// Where the database is locked for long one job of a kind waits at a time.
+void StoreCore::Start(const std::shared_ptr<Chore>& chore) {
+  struct ChoreJob final : queue::JobRequest {
+    void Complete() override {
+      chore->is_under_way = false;
+    }  // Errors were logged; it comes again.
+    std::shared_ptr<Chore> chore;
+  };
+  if (schema_is_older_ || chore->is_under_way) return;
+  auto work = chore->next();
+  if (!work) return;
+  chore->is_under_way = true;
+  auto job = std::make_unique<ChoreJob>();
+  job->chore = chore;
+  job->may_free_messages = false;
+  job->step = [work = std::move(work)](driver::Connection& connection) {
+    work(connection);
+    return false;
+  };
+  engine_.SubmitNow(std::move(job));
+}
+
+StoreCore::ChoreWork StoreCore::Heartbeats() {
   std::vector<std::int64_t> ids;
   {
     const std::lock_guard lock(workers_mutex_);
@@ -171,20 +202,10 @@ void StoreCore::SendHeartbeats() {
       if (open.worker->id != 0) ids.push_back(open.worker->id);
     }
   }
-  // Where the database is locked for long one waits at a time.
-  if (ids.empty() || is_beating_->exchange(true)) return;
-  struct HeartbeatJob final : queue::JobRequest {
-    void Complete() override { *is_beating = false; }  // An error was logged; the next comes soon.
-    std::shared_ptr<std::atomic<bool>> is_beating;
-  };
-  auto job = std::make_unique<HeartbeatJob>();
-  job->is_beating = is_beating_;
-  job->may_free_messages = false;
-  job->step = [ids = std::move(ids)](driver::Connection& connection) {
+  if (ids.empty()) return {};
+  return [ids = std::move(ids)](driver::Connection& connection) {
     queue::SendHeartbeats(connection, ids);
-    return false;
   };
-  engine_.SubmitNow(std::move(job));
 }
 
 void StoreCore::Close() {

@@ -175,12 +175,25 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
  private:
   // Goes on with the deletion of queues that another process has left half done.
   void FinishDeletions();
-  void ScheduleHeartbeat();
-  void SendHeartbeats();
+
+  // What the store does by itself again and again. `next` gives what is to be done, or nothing.
+  using ChoreWork = std::function<void(driver::Connection&)>;
+  struct Chore {
+    Chore(Duration every, std::function<ChoreWork()> make_work)
+        : interval(every), next(std::move(make_work)) {}
+
+    const Duration interval;
+    const std::function<ChoreWork()> next;
+    std::atomic<bool> is_under_way = false;
+  };
+  void Schedule(const std::shared_ptr<Chore>& chore);
+  void Start(const std::shared_ptr<Chore>& chore);
+  ChoreWork Heartbeats();
 
   const Config config_;
   const std::uint64_t fork_generation_;
   const std::string dialect_;
+  const bool is_embedded_;
   const driver::JsonCheck check_json_;
   RateLimit rate_limit_;
   std::mutex workers_mutex_;
@@ -190,8 +203,6 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   };
   std::vector<OpenWorker> workers_;
   bool is_closing_ = false;  // Under the mutex.
-  // Whether a heartbeat is under way.
-  std::shared_ptr<std::atomic<bool>> is_beating_ = std::make_shared<std::atomic<bool>>(false);
   std::atomic<bool> schema_is_older_{false};
   std::shared_ptr<queue::Worker> own_worker_;
   engine::Engine engine_;

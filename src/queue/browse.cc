@@ -137,6 +137,7 @@ std::vector<MessageInfo> ListArchive(driver::Connection& connection, Statement l
 
 std::optional<MessageInfo> FindMessage(driver::Connection& connection, std::int64_t message_id) {
   if (message_id <= 0) return std::nullopt;
+  HoldSlices(connection);
   const auto batch = FindBatch(connection, BatchOf(message_id));
   if (!batch) return std::nullopt;
   std::vector<MessageInfo> messages;
@@ -146,6 +147,7 @@ std::optional<MessageInfo> FindMessage(driver::Connection& connection, std::int6
 }
 
 std::vector<MessageInfo> ListMessages(driver::Connection& connection, const Page& page) {
+  HoldSlices(connection);
   std::vector<BatchRow> batches;
   connection.Run(Statement::kScanBatches,
                  {BatchOf(page.after_id) - 1, std::int64_t{page.limit} + 1},

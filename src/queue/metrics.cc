@@ -85,6 +85,7 @@ QueueMetrics MeasureQueue(driver::Connection& connection, std::int64_t queue_id,
 }
 
 std::vector<QueueMetrics> MeasureAllQueues(driver::Connection& connection) {
+  HoldSlices(connection);
   std::vector<QueueMetrics> all;
   for (const auto& queue : ListQueues(connection)) {
     all.push_back(MeasureQueue(connection, queue.id, queue.queue_name));

@@ -67,6 +67,18 @@ void InsertSlice(driver::Connection& connection, const Slice& slice) {
        ToValue(state.lease_token), ToValue(state.leased_at), ToValue(state.last_error)});
 }
 
+void HoldSlices(driver::Connection& connection) {
+  if (connection.works_on_sets()) connection.Run(Statement::kHoldSlices, {});
+}
+
+void CompactSlices(driver::Connection& connection) {
+  constexpr std::int64_t kLeastBytes = 64 << 20;
+  bool may_compact = false;
+  const driver::RowSink note = [&](const driver::Row&) { return may_compact = true; };
+  connection.Run(Statement::kMayCompactSlices, {kLeastBytes}, note);
+  if (may_compact) connection.Run(Statement::kCompactSlices, {kLeastBytes}, note);
+}
+
 void WriteChanges(driver::Connection& connection, std::int64_t queue_id,
                   const BatchSlices& slices) {
   const auto changes = slices.Changes();

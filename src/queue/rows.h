@@ -39,6 +39,14 @@ void WriteChanges(driver::Connection& connection, std::int64_t queue_id, const B
 
 void InsertSlice(driver::Connection& connection, const Slice& slice);
 
+// First in a transaction that reads slices as they were at one moment: none of them is missing then
+// because the hot set was written anew since.
+void HoldSlices(driver::Connection& connection);
+
+// Writes the hot set anew where it has grown, because the server has to keep dead rows. Of use
+// every minute or so.
+void CompactSlices(driver::Connection& connection);
+
 // A row of pgqrs_archive.
 struct ArchiveRow {
   std::int64_t queue_id = 0;

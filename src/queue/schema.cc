@@ -179,6 +179,10 @@ std::vector<std::string> FindDamage(driver::Connection& connection, std::string_
     report.Add("the schema is missing or older than this library");
     return report.Take();
   }
+  // What follows is as of one moment.
+  connection.Rollback();
+  connection.Begin();
+  HoldSlices(connection);
   for (auto& difference : connection.CompareSchema()) report.Add(std::move(difference));
   connection.Run(Statement::kIntegrityCheck, {}, [&](const driver::Row& row) {
     if (row.Text(0) != "ok") report.Add("integrity check: " + std::string(row.Text(0)));

@@ -20,8 +20,8 @@ SchemaState InspectSchema(driver::Connection& connection, std::string_view diale
 // InspectSchema does, with nothing touched.
 void InstallSchema(driver::Connection& connection, std::string_view dialect);
 
-// Reads everything and gives a line for each thing that is wrong. Reads within whatever transaction
-// is open.
+// Reads everything and gives a line for each thing that is wrong, as of one moment. Begins the open
+// transaction anew.
 std::vector<std::string> FindDamage(driver::Connection& connection, std::string_view dialect);
 
 }  // namespace pgqrs::queue

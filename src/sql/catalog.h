@@ -18,7 +18,7 @@ namespace pgqrs::sql {
 // microseconds since the epoch), `t` text, `j` JSON text; a capital is an array of such. A Lock… is
 // its namesake without "Lock" for rows that are about to be changed. Those with arrays are there
 // only where the database works on sets, and have no text elsewhere; nor have EnqueueBatch, which is
-// one of them for a set of one, and DropOldestPartition.
+// one of them for a set of one, DropOldestPartition, HoldSlices, MayCompactSlices and CompactSlices.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
   V(DescribeSchema,          "",             "ttt")                 \
@@ -83,6 +83,9 @@ namespace pgqrs::sql {
   V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \
   V(EnqueueBatchesAgain,     "iIIJiziiz",    "iz")                  \
   V(DropOldestPartition,     "izi",          "i")                   \
+  V(HoldSlices,              "",             "")                    \
+  V(MayCompactSlices,        "i",            "i")                   \
+  V(CompactSlices,           "i",            "i")                   \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \

@@ -26,7 +26,8 @@ constexpr std::string_view kMessageTables = "pgqrs_(batches|slices|archive)";
 // What reads the message tables as a whole, or looks for an id in every queue.
 constexpr auto kAdministrative =
     std::to_array({Statement::kFindOrphans, Statement::kFindBatch, Statement::kQueueOfBatch,
-                   Statement::kScanBatches, Statement::kDropOldestPartition});
+                   Statement::kScanBatches, Statement::kDropOldestPartition, Statement::kHoldSlices,
+                   Statement::kCompactSlices});
 
 bool IsAdministrative(Statement statement) {
   return std::find(kAdministrative.begin(), kAdministrative.end(), statement) !=

@@ -158,6 +158,7 @@ TEST_F(PostgresRoles, AProducerCannotDequeueNorReadPayloads) {
               "INSERT INTO pgqrs_slices (queue_id, id, lease_token) VALUES (1, 1, 1)",
               "INSERT INTO pgqrs_archive DEFAULT VALUES",
               "TRUNCATE pgqrs_slices",
+              "SELECT pgqrs_compact_slices(0)",
               "INSERT INTO pgqrs_queues (queue_name, created_at) VALUES ('new', now())",
               "DELETE FROM pgqrs_queues",
               "DELETE FROM pgqrs_workers"});

@@ -31,8 +31,8 @@ struct Parameters {
 // Whether the dialect has the statement: those with arrays are there only for databases that work
 // on sets.
 bool IsIn(std::string_view dialect, const sql::StatementInfo& info) {
-  constexpr auto kOnlyOnPostgres =
-      std::to_array<std::string_view>({"EnqueueBatch", "DropOldestPartition"});
+  constexpr auto kOnlyOnPostgres = std::to_array<std::string_view>(
+      {"EnqueueBatch", "DropOldestPartition", "HoldSlices", "MayCompactSlices", "CompactSlices"});
   return dialect == "postgres" ||
          (info.parameters.find_first_of("IZTJ") == std::string_view::npos &&
           std::find(kOnlyOnPostgres.begin(), kOnlyOnPostgres.end(), info.name) ==

@@ -14,6 +14,17 @@ WHERE queue_id = $1 AND id = $2;
 -- Leaves the indexes alone, unlike UpdateSlice.
 UPDATE {schema}.pgqrs_slices SET mask = $3, n = $4 WHERE queue_id = $1 AND id = $2;
 
+-- name: HoldSlices
+-- So that they are not written anew behind a snapshot that is taken next.
+LOCK TABLE {schema}.pgqrs_slices IN ACCESS SHARE MODE;
+
+-- name: MayCompactSlices
+SELECT 1 WHERE has_function_privilege('{schema_in_text}.pgqrs_compact_slices(bigint)', 'EXECUTE')
+  AND pg_total_relation_size('{schema_in_text}.pgqrs_slices') >= $1;
+
+-- name: CompactSlices
+SELECT {schema}.pgqrs_compact_slices($1);
+
 -- name: DeleteSlice
 DELETE FROM {schema}.pgqrs_slices WHERE queue_id = $1 AND id = $2;
 

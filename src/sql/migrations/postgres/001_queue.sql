@@ -281,10 +281,61 @@ EXCEPTION
 END
 $$;
 
+-- Writes the hot set anew where it takes `least_bytes` or more and next to nothing of that are living
+-- rows, and answers whether it has. Vacuum does without that, unless a transaction somewhere on the
+-- server stays open and may still see the dead ones: then the table grows with each message that is
+-- handled, and this bounds it. It leaves the table alone where a transaction uses it for longer than a
+-- moment, and while a dump or a copy to a replica may have its snapshot, but not yet the lock on the
+-- table: it would find the table empty.
+CREATE FUNCTION {schema}.pgqrs_compact_slices(least_bytes bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms' SET enable_seqscan = on AS $$
+DECLARE
+  turn CONSTANT bigint := hashtextextended('pgqrs compact ' || {schema_text}, 0);
+  -- All calls wait while it reads and copies: a second or two where the table is as large as this.
+  most_bytes CONSTANT bigint := 1073741824;
+  most_bytes_of_errors CONSTANT bigint := 16777216;
+  bytes bigint;
+  most_rows bigint;
+  living {schema}.pgqrs_slices[];
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed'
+    OR NOT pg_try_advisory_xact_lock(turn)
+  THEN
+    RETURN false;
+  END IF;
+  bytes := pg_total_relation_size('{schema_in_text}.pgqrs_slices');
+  -- A row takes some 250 bytes with its entries in the indexes, so this is a sixteenth of the table.
+  most_rows := least(100000, bytes / 4096);
+  IF bytes NOT BETWEEN least_bytes AND most_bytes
+    OR pg_stat_get_live_tuples('{schema_in_text}.pgqrs_slices'::regclass) > most_rows
+    OR EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.application_name LIKE 'pg\_%')
+  THEN
+    RETURN false;
+  END IF;
+  LOCK TABLE {schema}.pgqrs_slices IN ACCESS EXCLUSIVE MODE;
+  SELECT array_agg(s) INTO living FROM (
+    SELECT * FROM {schema}.pgqrs_slices LIMIT most_rows + 1
+  ) AS s;
+  IF cardinality(living) > most_rows
+    OR (SELECT sum(octet_length(s.last_error)) FROM unnest(living) AS s) > most_bytes_of_errors
+  THEN
+    RETURN false;
+  END IF;
+  TRUNCATE {schema}.pgqrs_slices;
+  INSERT INTO {schema}.pgqrs_slices SELECT s.* FROM unnest(living) AS s;
+  RETURN true;
+EXCEPTION
+  WHEN lock_not_available THEN
+    RETURN false;
+END
+$$;
+
 -- They run with the rights of their owner. Whom that lets call them is named by GRANT.
 REVOKE ALL ON FUNCTION
   {schema}.pgqrs_reserve_batch_ids(bigint),
-  {schema}.pgqrs_drop_oldest_partition(bigint, timestamptz, bigint)
+  {schema}.pgqrs_drop_oldest_partition(bigint, timestamptz, bigint),
+  {schema}.pgqrs_compact_slices(bigint)
 FROM PUBLIC;
 
 -- A row a message, for people and reports.
