@@ -62,15 +62,16 @@ struct Config {
   // Installs the schema where the database has none. Where false, a missing schema is SchemaError.
   bool install_schema = true;
 
-  // How long a call waits for a database that is locked or unreachable before it fails with
-  // PgqrsConnectionError. From 1 ms.
+  // How long a call waits for a database that is locked (SQLite) or unreachable before it fails
+  // with PgqrsConnectionError. How long statements on Postgres wait for locks is up to the server's
+  // lock_timeout. From 1 ms.
   Duration connection_timeout = std::chrono::seconds(30);
 
   // How many connections the store may open in all. SQLite: one that writes, one that watches for
   // commits of other processes, and as many that read as are left, but one at least. Postgres: up
-  // to four that write, one that listens (which all stores of the process share), and as many that
-  // read as are left, but one of each at least; those that are not needed are not opened. From 1 to
-  // 1000.
+  // to four that write, one that listens (which stores of the process with the same DSN and schema
+  // share), and as many that read as are left, but one of each at least; those that are not needed
+  // are not opened. From 1 to 1000.
   int max_connections = 8;
 
   // The lease of a dequeue that names none. From 1 ms.

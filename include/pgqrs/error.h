@@ -25,8 +25,9 @@ class Error : public std::runtime_error {
   explicit Error(const std::string& what) : std::runtime_error(what) {}
 };
 
-// The database could not be reached or opened, or did not answer within
-// Config::connection_timeout. Trying again later may help.
+// The database could not be reached or opened, or stayed locked, for Config::connection_timeout; or
+// one of the server's own time-outs ended a call. Trying again later may help, unless the text says
+// that Connect lacks a right.
 class PgqrsConnectionError : public Error {
  public:
   using Error::Error;

@@ -31,7 +31,6 @@ template <typename F>
 auto Read(const internal::QueueCore& queue, F work) {
   return queue.store().Read(
       [ref = queue.ref(), work = std::move(work)](driver::Connection& connection) {
-        queue::HoldSlices(connection);
         queue::RequireOpen(connection, *ref);
         return work(connection, *ref);
       });
@@ -143,8 +142,10 @@ Future<Consumer> Queue::NewConsumerAsync(std::string_view name) {
 Consumer Queue::NewConsumer(std::string_view name) { return NewConsumerAsync(name).Get(); }
 
 Future<QueueMetrics> Queue::MetricsAsync() {
-  return Read(*core(), [](driver::Connection& connection, const queue::QueueRef& ref) {
-    return queue::MeasureQueue(connection, ref.id, ref.name);
+  return core()->store().Read([ref = core()->ref()](driver::Connection& connection) {
+    queue::HoldSlices(connection);
+    queue::RequireOpen(connection, *ref);
+    return queue::MeasureQueue(connection, ref->id, ref->name);
   });
 }
 QueueMetrics Queue::Metrics() { return MetricsAsync().Get(); }

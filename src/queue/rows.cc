@@ -76,7 +76,9 @@ void CompactSlices(driver::Connection& connection) {
   bool may_compact = false;
   const driver::RowSink note = [&](const driver::Row&) { return may_compact = true; };
   connection.Run(Statement::kMayCompactSlices, {kLeastBytes}, note);
-  if (may_compact) connection.Run(Statement::kCompactSlices, {kLeastBytes}, note);
+  // Without waiting for an answer: the end of the transaction is with the server then, and no lock
+  // outlives a client that is gone.
+  if (may_compact) connection.Run(Statement::kCompactSlices, {kLeastBytes});
 }
 
 void WriteChanges(driver::Connection& connection, std::int64_t queue_id,

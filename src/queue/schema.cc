@@ -179,11 +179,12 @@ std::vector<std::string> FindDamage(driver::Connection& connection, std::string_
     report.Add("the schema is missing or older than this library");
     return report.Take();
   }
+  // Before anything is held: it has a connection of its own, which may wait for who waits for us.
+  for (auto& difference : connection.CompareSchema()) report.Add(std::move(difference));
   // What follows is as of one moment.
   connection.Rollback();
   connection.Begin();
   HoldSlices(connection);
-  for (auto& difference : connection.CompareSchema()) report.Add(std::move(difference));
   connection.Run(Statement::kIntegrityCheck, {}, [&](const driver::Row& row) {
     if (row.Text(0) != "ok") report.Add("integrity check: " + std::string(row.Text(0)));
     return true;

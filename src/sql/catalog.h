@@ -85,7 +85,7 @@ namespace pgqrs::sql {
   V(DropOldestPartition,     "izi",          "i")                   \
   V(HoldSlices,              "",             "")                    \
   V(MayCompactSlices,        "i",            "i")                   \
-  V(CompactSlices,           "i",            "i")                   \
+  V(CompactSlices,           "i",            "")                    \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \

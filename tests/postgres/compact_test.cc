@@ -101,6 +101,41 @@ TEST_F(PostgresCompact, ADumpFindsEverything) {
   EXPECT_TRUE(Compact());
 }
 
+// One that took its snapshot while the table was about to be written anew waits for the lock then.
+TEST_F(PostgresCompact, ADumpThatComesMeanwhileFindsEverything) {
+  queue_.EnqueueBatch(std::vector<Json>(200, Json::Parse("{}")));
+  MakeDeadRows();
+  shell_.Execute(
+      "CREATE FUNCTION come() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+      "PERFORM set_config('application_name', 'pg_dump', false); RETURN NULL; END $$; "
+      "CREATE TRIGGER come BEFORE TRUNCATE ON pgqrs_slices EXECUTE FUNCTION come()");
+  EXPECT_FALSE(Compact());
+  EXPECT_GT(Bytes(), kLeastBytes);
+  EXPECT_EQ(queue_.DequeueBatch(1000).size(), 200);
+}
+
+// However a server writes times as text.
+TEST_F(PostgresCompact, TimesStayToTheMicrosecond) {
+  queue_.Enqueue("later", {.delay = std::chrono::hours(1)});
+  const auto times = "SELECT id, extract(epoch FROM visible_at) FROM pgqrs_slices ORDER BY id";
+  const auto before = shell_.Query(times);
+  MakeDeadRows();
+  shell_.Execute("SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'SQL, DMY'");
+  EXPECT_TRUE(Compact());
+  EXPECT_EQ(shell_.Query(times), before);
+}
+
+// Subscribers that do not get a TRUNCATE would get the rows a second time.
+TEST_F(PostgresCompact, APublicationWithoutTruncateIsRespected) {
+  MakeDeadRows();
+  shell_.Execute("SET client_min_messages = error");
+  shell_.Execute(
+      "CREATE PUBLICATION partly FOR TABLE pgqrs_slices WITH (publish = 'insert, update, delete')");
+  EXPECT_FALSE(Compact());
+  shell_.Execute("DROP PUBLICATION partly; CREATE PUBLICATION whole FOR ALL TABLES");
+  EXPECT_TRUE(Compact());
+}
+
 TEST_F(PostgresCompact, OneAtATime) {
   MakeDeadRows();
   auto other = Shell();

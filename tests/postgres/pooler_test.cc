@@ -52,6 +52,8 @@ class Pooler : public ::testing::Test {
   // Somebody else to whom the session is lent.
   PostgresShell Shell() { return PostgresShell(pooler_->process.dsn()); }
 
+  PostgresShell ShellBesideThePooler() { return PostgresShell(server_->dsn()); }
+
   std::string Table(const std::string& name) const { return '"' + config_.schema + "\"." + name; }
 
  private:
@@ -124,6 +126,24 @@ TEST_F(Pooler, EachTransactionMakesItsSettingsAndLeavesNothing) {
   EXPECT_THAT(before, ::testing::EndsWith(" on auto serializable 0 0"));
   EXPECT_EQ(shell.QueryText("SELECT settings FROM " + Table("seen")),
             "off force_generic_plan read committed");
+}
+
+// What is read as of one moment is read as of a moment at which the slices are held already.
+TEST_F(Pooler, ReadsMissNothingThatIsWrittenAnew) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.EnqueueBatch(std::vector<Json>(70, "x"));
+  auto shell = ShellBesideThePooler();
+  const auto slices = Table("pgqrs_slices");
+  shell.Execute("BEGIN; LOCK TABLE " + slices);
+  auto metrics = queue.MetricsAsync();
+  while (shell.QueryInt("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '" +
+                        slices + "'::regclass") == 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  shell.Execute("CREATE TEMP TABLE kept ON COMMIT DROP AS TABLE " + slices + "; TRUNCATE " +
+                slices + "; INSERT INTO " + slices + " TABLE kept; COMMIT");
+  EXPECT_EQ(metrics.Get().waiting, 70);
 }
 
 TEST_F(Pooler, AConsumerThatWaitsFindsWhatAStoreBesideThePoolerEnqueues) {

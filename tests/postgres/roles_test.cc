@@ -165,6 +165,10 @@ TEST_F(PostgresRoles, AProducerCannotDequeueNorReadPayloads) {
   EXPECT_THAT(Open().Queue("jobs").DequeueBatch(10), SizeIs(2));
 }
 
+TEST_F(PostgresRoles, AConsumerMayHaveTheHotSetWrittenAnew) {
+  EXPECT_EQ(ShellAs(consumer_).QueryText("SELECT pgqrs_compact_slices(1000000000)"), "f");
+}
+
 TEST_F(PostgresRoles, AConsumerDequeuesAndSettles) {
   auto producer = OpenAs(producer_);
   const auto enqueue = [&](int n) { producer.Queue("jobs").EnqueueBatch(Payloads(n)); };

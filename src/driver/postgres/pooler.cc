@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "driver/postgres/postgres_handle.h"
 
@@ -56,6 +57,17 @@ bool SetUpSession(PGconn* connection) {
 const char* LocalSettings() {
   static const std::string statement = Settings("true");
   return statement.c_str();
+}
+
+const std::vector<std::string>& LocalSettingsWithoutSnapshot() {
+  static const auto statements = [] {
+    std::vector<std::string> made;
+    for (const auto& [name, value] : kSettings) {
+      made.push_back("SET LOCAL " + std::string(name) + " = '" + std::string(value) + "'");
+    }
+    return made;
+  }();
+  return statements;
 }
 
 }  // namespace pgqrs::driver

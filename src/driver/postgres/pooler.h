@@ -7,6 +7,9 @@
 
 #include <libpq-fe.h>
 
+#include <string>
+#include <vector>
+
 namespace pgqrs::driver {
 
 // Makes the settings of a new session. Answers false where a pooler stands in between: nothing was
@@ -15,6 +18,9 @@ bool SetUpSession(PGconn* connection);
 
 // A statement that makes them until the end of the transaction.
 const char* LocalSettings();
+
+// The same for a transaction that only reads, as of the moment of the first statement behind these.
+const std::vector<std::string>& LocalSettingsWithoutSnapshot();
 
 }  // namespace pgqrs::driver
 

@@ -19,9 +19,11 @@ void PostgresConnection::Begin() {
   in_transaction_ = true;
   if (role_ == Role::kReader) {
     BeginBlock("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-  } else if (pipeline_.is_pooled()) {
-    BeginBlock("BEGIN ISOLATION LEVEL READ COMMITTED");
+    if (!pipeline_.is_pooled()) return;
+    for (const auto& setting : LocalSettingsWithoutSnapshot()) pipeline_.SendText(setting.c_str());
+    return;
   }
+  if (pipeline_.is_pooled()) BeginBlock("BEGIN ISOLATION LEVEL READ COMMITTED");
   MakeSettings();
 }
 

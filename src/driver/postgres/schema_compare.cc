@@ -77,10 +77,10 @@ std::vector<std::string> CompareWithFreshSchema(const PostgresOptions& options) 
   try {
     Install(connection.get(), scratch);
   } catch (const Failure& failure) {
-    if (failure.fault() == Fault::kLost) throw;
-    return {std::string("the definitions of the tables were not compared, since the schema cannot "
-                        "be installed a second time: ") +
-            failure.what()};
+    throw Failure(failure.fault(),
+                  std::string("the schema is compared with a fresh one, which takes the right to "
+                              "create a schema in the database: ") +
+                      failure.what());
   }
   const auto expected = Describe(connection.get(), scratch);
   return DifferencesOf(expected, Describe(connection.get(), options));

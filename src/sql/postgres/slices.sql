@@ -23,7 +23,7 @@ SELECT 1 WHERE has_function_privilege('{schema_in_text}.pgqrs_compact_slices(big
   AND pg_total_relation_size('{schema_in_text}.pgqrs_slices') >= $1;
 
 -- name: CompactSlices
-SELECT {schema}.pgqrs_compact_slices($1);
+SELECT FROM {schema}.pgqrs_compact_slices($1);
 
 -- name: DeleteSlice
 DELETE FROM {schema}.pgqrs_slices WHERE queue_id = $1 AND id = $2;

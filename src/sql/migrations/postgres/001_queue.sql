@@ -281,49 +281,92 @@ EXCEPTION
 END
 $$;
 
+-- Whether some session is about to read tables as of a moment that is past when it locks them: a dump,
+-- or the first copy to a subscriber.
+CREATE FUNCTION {schema}.pgqrs_is_copied() RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM pg_stat_clear_snapshot();
+  RETURN EXISTS (
+    SELECT FROM pg_stat_activity AS a
+    WHERE a.datname = current_database()
+      AND (a.application_name = 'pg_dump' OR a.application_name ~ '^pg_[0-9]+_sync_')
+  );
+END
+$$;
+
 -- Writes the hot set anew where it takes `least_bytes` or more and next to nothing of that are living
 -- rows, and answers whether it has. Vacuum does without that, unless a transaction somewhere on the
 -- server stays open and may still see the dead ones: then the table grows with each message that is
 -- handled, and this bounds it. It leaves the table alone where a transaction uses it for longer than a
--- moment, and while a dump or a copy to a replica may have its snapshot, but not yet the lock on the
--- table: it would find the table empty.
+-- moment, while the database is copied, and where subscribers would not follow.
 CREATE FUNCTION {schema}.pgqrs_compact_slices(least_bytes bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '50ms' SET enable_seqscan = on AS $$
+SET lock_timeout = '50ms' SET enable_seqscan = on SET row_security = off AS $$
 DECLARE
+  slices CONSTANT regclass := '{schema_in_text}.pgqrs_slices';
   turn CONSTANT bigint := hashtextextended('pgqrs compact ' || {schema_text}, 0);
-  -- All calls wait while it reads and copies: a second or two where the table is as large as this.
+  -- All calls wait while it is read and copied: a second or two where the table is as large as this.
   most_bytes CONSTANT bigint := 1073741824;
   most_bytes_of_errors CONSTANT bigint := 16777216;
   bytes bigint;
   most_rows bigint;
+  users text[];
   living {schema}.pgqrs_slices[];
+  stored bigint;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed'
     OR NOT pg_try_advisory_xact_lock(turn)
   THEN
     RETURN false;
   END IF;
-  bytes := pg_total_relation_size('{schema_in_text}.pgqrs_slices');
+  bytes := pg_total_relation_size(slices);
   -- A row takes some 250 bytes with its entries in the indexes, so this is a sixteenth of the table.
   most_rows := least(100000, bytes / 4096);
   IF bytes NOT BETWEEN least_bytes AND most_bytes
-    OR pg_stat_get_live_tuples('{schema_in_text}.pgqrs_slices'::regclass) > most_rows
-    OR EXISTS (SELECT FROM pg_stat_activity AS a WHERE a.application_name LIKE 'pg\_%')
+    OR pg_stat_get_live_tuples(slices) > most_rows
+    OR EXISTS (
+      SELECT FROM pg_publication_tables AS t JOIN pg_publication AS p ON p.pubname = t.pubname
+      WHERE t.schemaname = {schema_text} AND t.tablename = 'pgqrs_slices' AND NOT p.pubtruncate
+    )
   THEN
     RETURN false;
   END IF;
+  -- Who uses it for longer than a moment would make all others wait behind us, in vain.
+  users := ARRAY(
+    SELECT l.virtualtransaction FROM pg_locks AS l
+    WHERE l.relation = slices AND l.pid IS DISTINCT FROM pg_backend_pid()
+  );
+  PERFORM pg_sleep(0.02);
+  IF EXISTS (
+    SELECT FROM pg_locks AS l
+    WHERE l.relation = slices AND l.virtualtransaction = ANY (users)
+      AND l.pid IS DISTINCT FROM pg_backend_pid()
+  ) THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM (
+    SELECT s.last_error FROM {schema}.pgqrs_slices AS s LIMIT most_rows + 1
+  ) AS s
+  HAVING count(*) > most_rows OR sum(octet_length(s.last_error)) > most_bytes_of_errors;
+  IF FOUND OR {schema}.pgqrs_is_copied() THEN
+    RETURN false;
+  END IF;
   LOCK TABLE {schema}.pgqrs_slices IN ACCESS EXCLUSIVE MODE;
-  SELECT array_agg(s) INTO living FROM (
-    SELECT * FROM {schema}.pgqrs_slices LIMIT most_rows + 1
-  ) AS s;
-  IF cardinality(living) > most_rows
-    OR (SELECT sum(octet_length(s.last_error)) FROM unnest(living) AS s) > most_bytes_of_errors
-  THEN
+  living := ARRAY(SELECT s FROM {schema}.pgqrs_slices AS s LIMIT most_rows + 1);
+  IF cardinality(living) > most_rows THEN
     RETURN false;
   END IF;
   TRUNCATE {schema}.pgqrs_slices;
   INSERT INTO {schema}.pgqrs_slices SELECT s.* FROM unnest(living) AS s;
+  GET DIAGNOSTICS stored = ROW_COUNT;
+  IF stored <> cardinality(living) THEN
+    RAISE EXCEPTION 'pgqrs_slices: % of % rows could be put back', stored, cardinality(living);
+  END IF;
+  -- Who has come meanwhile waits for the lock. It must not have its moment before ours.
+  IF {schema}.pgqrs_is_copied() THEN
+    RAISE lock_not_available;
+  END IF;
   RETURN true;
 EXCEPTION
   WHEN lock_not_available THEN
