@@ -16,6 +16,8 @@ install(
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
   FILES_MATCHING
   PATTERN "*.h")
+install(FILES "${PROJECT_SOURCE_DIR}/scripts/postgres_roles.sql"
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/pgqrs")
 install(
   EXPORT pgqrsTargets
   NAMESPACE pgqrs::

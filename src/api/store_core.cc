@@ -55,6 +55,8 @@ queue::SchemaState PrepareSchema(driver::Connection& connection, const driver::D
   }
   try {
     connection.PrepareAll();
+    const auto view_trigger = sql::Text(dialect, sql::Statement::kCreateViewTrigger);
+    if (!view_trigger.empty()) connection.RunScript(view_trigger);
   } catch (const driver::Failure& failure) {
     if (failure.fault() != driver::Fault::kStatement) throw;
     throw SchemaError(std::string("a table of ours has another shape: ") + failure.what() +

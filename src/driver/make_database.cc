@@ -4,6 +4,10 @@
 #include "driver/postgres/postgres_database.h"
 #include "driver/sqlite/sqlite_database.h"
 
+#ifdef PGQRS_WITH_TURSO
+#include "driver/turso/turso_database.h"
+#endif
+
 namespace pgqrs::driver {
 
 std::unique_ptr<Database> MakeDatabase(const Config& config) {
@@ -11,7 +15,12 @@ std::unique_ptr<Database> MakeDatabase(const Config& config) {
   if (dsn.starts_with("sqlite:")) return std::make_unique<SqliteDatabase>(config);
   if (IsPostgresDsn(dsn)) return std::make_unique<PostgresDatabase>(config);
   if (dsn.starts_with("turso:")) {
-    throw ConfigError("dsn: this build has no backend for \"turso:\"");
+#ifdef PGQRS_WITH_TURSO
+    return std::make_unique<TursoDatabase>(config);
+#else
+    throw ConfigError(
+        "dsn: this build has no backend for \"turso:\"; it was made without PGQRS_WITH_TURSO");
+#endif
   }
   // The DSN itself may hold a password, so it is not shown.
   throw ConfigError(

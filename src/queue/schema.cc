@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "queue/rows.h"
+#include "util/json_check.h"
 #include "util/show.h"
 
 namespace pgqrs::queue {
@@ -84,7 +85,11 @@ class BatchCheck {
         queue_id_(batch.queue_id),
         full_(FullMask(batch.n)),
         name_("batch " + std::to_string(batch.id)),
-        report_(report) {}
+        report_(report) {
+    if (!util::IsJsonArray(batch.payloads, static_cast<std::size_t>(batch.n))) {
+      report_.Add(name_ + ": its payloads are no JSON array of its length");
+    }
+  }
 
   // The answers come with the next statement that is waited for.
   void Send(driver::Connection& connection) {

@@ -48,8 +48,8 @@ void ReadSections(std::string_view file, Texts& texts) {
   }
 }
 
-Texts ReadDialect(std::string_view dialect) {
-  Texts texts;
+// What the folder of the dialect has, and `texts` has not or differently.
+Texts ReadDialect(std::string_view dialect, Texts texts) {
   const auto folder = std::string(dialect) + "/";
   for (const auto& file : EmbeddedFiles()) {
     if (file.path.starts_with(folder)) ReadSections(file.text, texts);
@@ -71,25 +71,47 @@ std::vector<Migration> ReadMigrations(std::string_view dialect) {
   return migrations;
 }
 
+// Those of SQLite, with the texts that Turso has for some of them.
+std::vector<Migration> ReadTursoMigrations() {
+  auto migrations = ReadMigrations("sqlite");
+  for (const auto& other : ReadMigrations("turso")) {
+    for (auto& migration : migrations) {
+      if (migration.version == other.version) migration.text = other.text;
+    }
+  }
+  return migrations;
+}
+
+struct Dialects {
+  Texts sqlite = ReadDialect("sqlite", {});
+  Texts turso = ReadDialect("turso", sqlite);
+  Texts postgres = ReadDialect("postgres", {});
+};
+
+struct AllMigrations {
+  std::vector<Migration> sqlite = ReadMigrations("sqlite");
+  std::vector<Migration> turso = ReadTursoMigrations();
+  std::vector<Migration> postgres = ReadMigrations("postgres");
+};
+
 template <typename T>
-const T& Choose(std::string_view dialect, const T& sqlite, const T& postgres) {
-  if (dialect == "sqlite") return sqlite;
-  if (dialect == "postgres") return postgres;
+const auto& Choose(std::string_view dialect, const T& all) {
+  if (dialect == "sqlite") return all.sqlite;
+  if (dialect == "turso") return all.turso;
+  if (dialect == "postgres") return all.postgres;
   throw std::logic_error("no such dialect: " + std::string(dialect));
 }
 
 }  // namespace
 
 std::string_view Text(std::string_view dialect, Statement statement) {
-  static const Texts sqlite = ReadDialect("sqlite");
-  static const Texts postgres = ReadDialect("postgres");
-  return Choose(dialect, sqlite, postgres)[static_cast<std::size_t>(statement)];
+  static const Dialects all;
+  return Choose(dialect, all)[static_cast<std::size_t>(statement)];
 }
 
 const std::vector<Migration>& Migrations(std::string_view dialect) {
-  static const auto sqlite = ReadMigrations("sqlite");
-  static const auto postgres = ReadMigrations("postgres");
-  return Choose(dialect, sqlite, postgres);
+  static const AllMigrations all;
+  return Choose(dialect, all);
 }
 
 }  // namespace pgqrs::sql

@@ -19,12 +19,14 @@ namespace pgqrs::sql {
 // its namesake without "Lock" for rows that are about to be changed. Those with arrays are there
 // only where the database works on sets, and have no text elsewhere; nor have EnqueueBatch, which is
 // one of them for a set of one, DropOldestPartition, HoldSlices, MayCompactSlices and CompactSlices.
+// CreateViewTrigger is there only for SQLite.
 #define PGQRS_STATEMENTS(V)                                         \
   V(ListTables,              "",             "tt")                  \
   V(DescribeSchema,          "",             "ttt")                 \
   V(ListMigrations,          "",             "it")                  \
   V(InsertMigration,         "itz",          "")                    \
   V(CreateMigrations,        "",             "")                    \
+  V(CreateViewTrigger,       "",             "")                    \
   V(IntegrityCheck,          "",             "t")                   \
   V(FindOrphans,             "",             "tit")                 \
   V(FindQueue,               "t",            "itz")                 \

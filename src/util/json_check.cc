@@ -137,4 +137,10 @@ void CheckJson(std::string_view text, const JsonRules& rules) {
   Walk(rules).Run(yyjson_doc_get_root(document.get()));
 }
 
+bool IsJsonArray(std::string_view text, std::size_t size) {
+  const Document document(yyjson_read(text.data(), text.size(), YYJSON_READ_NUMBER_AS_RAW));
+  auto* root = yyjson_doc_get_root(document.get());
+  return yyjson_is_arr(root) && yyjson_arr_size(root) == size;
+}
+
 }  // namespace pgqrs::util

@@ -21,6 +21,9 @@ struct JsonRules {
 // where it breaks a rule or an object names a key twice.
 void CheckJson(std::string_view text, const JsonRules& rules);
 
+// Whether the text is a JSON array with so many elements, of whatever depth.
+bool IsJsonArray(std::string_view text, std::size_t size);
+
 }  // namespace pgqrs::util
 
 #endif  // PGQRS_UTIL_JSON_CHECK_H_

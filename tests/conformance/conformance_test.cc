@@ -22,6 +22,12 @@ const std::vector<Backend>& Backends() {
        .is_shared = false,
        .keeps_text = true,
        .new_dsn = [](const TempFolder&) { return std::string("sqlite::memory:"); }},
+#ifdef PGQRS_WITH_TURSO
+      {.name = "Turso",
+       .is_shared = true,
+       .keeps_text = true,
+       .new_dsn = [](const TempFolder& folder) { return "turso://" + folder.File("queue.db"); }},
+#endif
   };
   return backends;
 }

@@ -174,8 +174,9 @@ TEST_P(Store, AConfigurationWithoutMeaningIsRefusedAndNamed) {
 TEST_P(Store, TheDsnOfNoBackendIsRefusedWithoutBeingShown) {
   for (const std::string dsn :
        {"", "queue.db", "mysql://ada:s3cret@host/db", "Postgres://ada:s3cret@host/db",
-        "postgresql:ada:s3cret@host/db", "turso:s3cret", "postgresql://ada:s3cret@host:here/db",
-        "postgresql://ada:pa@s3cret@host/db", "host=db password=s3cret and more"}) {
+        "postgresql:ada:s3cret@host/db", "turso:q.db?key=s3cret",
+        "postgresql://ada:s3cret@host:here/db", "postgresql://ada:pa@s3cret@host/db",
+        "host=db password=s3cret and more"}) {
     const auto text = MessageOf<ConfigError>([&] { PgqrsStore::Connect(dsn); });
     EXPECT_THAT(text, HasSubstr("dsn")) << dsn;
     EXPECT_THAT(text, ::testing::Not(HasSubstr("s3cret"))) << dsn;

@@ -93,7 +93,8 @@ template <typename F>
 void ForEachStatement(F call) {
   for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
     const auto statement = static_cast<Statement>(i);
-    if (statement != Statement::kCreateMigrations) call(statement);  // A script.
+    if (statement == Statement::kCreateMigrations) continue;  // A script.
+    if (!sql::Text("postgres", statement).empty()) call(statement);
   }
 }
 

@@ -99,6 +99,7 @@ void PostgresConnection::PrepareAll() {
   for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
     const auto statement = static_cast<sql::Statement>(i);
     if (statement == sql::Statement::kCreateMigrations) continue;  // A script.
+    if (TextOf(statement).empty()) continue;
     pipeline_.Prepare(statement, TextOf(statement));
   }
   pipeline_.Sync();

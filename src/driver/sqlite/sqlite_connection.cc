@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "driver/file/normal_sql.h"
 #include "driver/schema_objects.h"
 
 namespace pgqrs::driver {
@@ -44,7 +45,7 @@ SchemaObjects ReadSchema(sqlite3* database) {
   int code = SQLITE_ROW;
   while ((code = sqlite3_step(statement.get())) == SQLITE_ROW) {
     objects.emplace(row.Text(1), SchemaObject{.owner = std::string(row.Text(0)),
-                                              .definition = std::string(row.Text(2))});
+                                              .definition = NormalSql(row.Text(2))});
   }
   if (code != SQLITE_DONE) throw SqliteFailure(database, code, kWhat);
   return objects;
@@ -214,6 +215,7 @@ void SqliteConnection::RunScript(std::string_view script) {
 void SqliteConnection::PrepareAll() {
   for (std::size_t i = 0; i < sql::kCatalog.size(); ++i) {
     const auto statement = static_cast<sql::Statement>(i);
+    if (statement == sql::Statement::kCreateViewTrigger) continue;  // A script, that comes last.
     if (!sql::Text("sqlite", statement).empty()) Prepared(statement);
   }
 }
@@ -224,6 +226,7 @@ std::vector<std::string> SqliteConnection::CompareSchema() {
   for (const auto& migration : sql::Migrations("sqlite")) {
     ExecuteSqlite(fresh.get(), migration.text, "comparing");
   }
+  ExecuteSqlite(fresh.get(), sql::Text("sqlite", sql::Statement::kCreateViewTrigger), "comparing");
   return DifferencesOf(ReadSchema(fresh.get()), ReadSchema(database_.get()));
 }
 

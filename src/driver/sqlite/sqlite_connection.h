@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "driver/driver.h"
+#include "driver/file/write_turn.h"
 #include "driver/sqlite/data_version.h"
 #include "driver/sqlite/sqlite_database.h"
 #include "driver/sqlite/sqlite_handle.h"
-#include "driver/sqlite/write_turn.h"
 
 namespace pgqrs::driver {
 

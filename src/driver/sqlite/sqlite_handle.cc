@@ -2,7 +2,7 @@
 
 #include <pgqrs/error.h>
 
-#include <filesystem>
+#include "driver/file/why_not_opened.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -26,18 +26,6 @@ Fault FaultOf(int code) {
   }
 }
 
-// SQLite only says "unable to open database file"; a look at the path says more.
-std::string WhyNotOpen(const std::string& path, const std::string& fallback) {
-  std::error_code ignored;
-  const std::filesystem::path file(path);
-  if (std::filesystem::is_directory(file, ignored)) return "it is a directory";
-  const auto parent = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::exists(parent, ignored)) {
-    return "the directory \"" + parent.string() + "\" does not exist";
-  }
-  return fallback;
-}
-
 }  // namespace
 
 SqliteHandle OpenSqlite(const std::string& path, IfNoFile if_no_file) {
@@ -54,7 +42,7 @@ SqliteHandle OpenSqlite(const std::string& path, IfNoFile if_no_file) {
   SqliteHandle handle(raw, CloseDatabase{.file = OpenFile(path)});
   if (code != SQLITE_OK) {
     throw PgqrsConnectionError("cannot open \"" + path + "\": " +
-                               WhyNotOpen(path, raw ? sqlite3_errmsg(raw) : "out of memory"));
+                               WhyNotOpened(path, raw ? sqlite3_errmsg(raw) : "out of memory"));
   }
   sqlite3_extended_result_codes(raw, 1);
   if (sqlite3_db_readonly(raw, "main") == 1) {

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "driver/driver.h"
-#include "driver/sqlite/open_file.h"
+#include "driver/file/open_file.h"
 
 namespace pgqrs::driver {
 

@@ -129,11 +129,6 @@ UNION ALL
 SELECT 'batch', b.id, 'its queue is missing' FROM {schema}.pgqrs_batches AS b
 WHERE NOT EXISTS (SELECT 1 FROM {schema}.pgqrs_queues AS q WHERE q.id = b.queue_id)
 UNION ALL
-SELECT 'batch', b.id, 'its payloads are no JSON array of its length'
-FROM {schema}.pgqrs_batches AS b
-WHERE CASE jsonb_typeof(b.payloads) WHEN 'array' THEN jsonb_array_length(b.payloads) <> b.n
-  ELSE true END
-UNION ALL
 SELECT 'partition', p.first_id, 'its tables are missing' FROM {schema}.pgqrs_partitions AS p
 WHERE to_regclass(format('%I.%I', {schema_text}, 'pgqrs_batches_' || p.first_id)) IS NULL
   OR to_regclass(format('%I.%I', {schema_text}, 'pgqrs_archive_' || p.first_id)) IS NULL

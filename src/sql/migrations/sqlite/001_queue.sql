@@ -122,39 +122,3 @@ FROM pgqrs_archive AS a
 JOIN pgqrs_batches AS b ON b.id = a.batch_id
 JOIN pgqrs_queues AS q ON q.id = b.queue_id
 JOIN json_each(b.payloads) AS e ON (a.mask >> e.key) & 1;
-
--- INSERT INTO pgqrs_messages (queue_name, payload) VALUES ('jobs', '{"to": "ada"}') enqueues;
--- priority and visible_at may be given too.
-CREATE TRIGGER pgqrs_messages_enqueue INSTEAD OF INSERT ON pgqrs_messages
-BEGIN
-  SELECT raise(ABORT, 'pgqrs_messages: queue_name names no queue')
-  WHERE NOT EXISTS (SELECT 1 FROM pgqrs_queues WHERE queue_name = NEW.queue_name);
-  SELECT raise(ABORT, 'pgqrs_messages: payload is not JSON text')
-  WHERE typeof(NEW.payload) <> 'text' OR NOT json_valid(NEW.payload)
-    OR instr(NEW.payload, char(0)) > 0;  -- Where json_valid stops reading.
-  SELECT raise(ABORT, 'pgqrs_messages: priority is not an integer from 0 to 9')
-  WHERE NEW.priority IS NOT NULL
-    AND (typeof(NEW.priority) <> 'integer' OR NEW.priority NOT BETWEEN 0 AND 9);
-  SELECT raise(ABORT, 'pgqrs_messages: visible_at is not a number of microseconds')
-  WHERE NEW.visible_at IS NOT NULL AND typeof(NEW.visible_at) <> 'integer';
-  UPDATE pgqrs_sequences SET next = next + 1 WHERE name = 'batch';
-  INSERT INTO pgqrs_batches (id, queue_id, n, enqueued_at, payloads)
-  SELECT
-    s.next - 1,
-    q.id,
-    1,
-    CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000,
-    '[' || NEW.payload || ']'
-  FROM pgqrs_sequences AS s, pgqrs_queues AS q
-  WHERE s.name = 'batch' AND q.queue_name = NEW.queue_name;
-  INSERT INTO pgqrs_slices (id, queue_id, priority, visible_at, mask, n)
-  SELECT
-    b.id * 64,
-    b.queue_id,
-    coalesce(NEW.priority, 5),
-    max(coalesce(NEW.visible_at, b.enqueued_at), b.enqueued_at),
-    1,
-    1
-  FROM pgqrs_sequences AS s JOIN pgqrs_batches AS b ON b.id = s.next - 1
-  WHERE s.name = 'batch';
-END;

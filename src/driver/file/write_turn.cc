@@ -1,4 +1,4 @@
-#include "driver/sqlite/write_turn.h"
+#include "driver/file/write_turn.h"
 
 #include <fcntl.h>
 #include <unistd.h>

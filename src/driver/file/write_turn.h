@@ -1,6 +1,6 @@
 // Takes turns at writing one SQLite file, fairly, between processes.
-#ifndef PGQRS_DRIVER_SQLITE_WRITE_TURN_H_
-#define PGQRS_DRIVER_SQLITE_WRITE_TURN_H_
+#ifndef PGQRS_DRIVER_FILE_WRITE_TURN_H_
+#define PGQRS_DRIVER_FILE_WRITE_TURN_H_
 
 #include <pgqrs/time.h>
 
@@ -39,4 +39,4 @@ class WriteTurn {
 
 }  // namespace pgqrs::driver
 
-#endif  // PGQRS_DRIVER_SQLITE_WRITE_TURN_H_
+#endif  // PGQRS_DRIVER_FILE_WRITE_TURN_H_

@@ -1,4 +1,4 @@
-#include "driver/sqlite/open_file.h"
+#include "driver/file/open_file.h"
 
 #include <pgqrs/error.h>
 #include <pthread.h>
@@ -14,6 +14,8 @@ namespace pgqrs::driver {
 namespace {
 
 using Key = OpenFile::Key;
+
+bool IsSameFile(const Key& a, const Key& b) { return a.device == b.device && a.inode == b.inode; }
 
 // The files that are open, each as often as it is. A fork waits until nobody is at it.
 class Registry {
@@ -49,10 +51,6 @@ class Registry {
   }
 
  private:
-  static bool IsSameFile(const Key& a, const Key& b) {
-    return a.device == b.device && a.inode == b.inode;
-  }
-
   std::mutex mutex_;
   std::vector<Key> files_;
 };
@@ -69,10 +67,15 @@ std::optional<Key> KeyOf(const std::string& path) {
 void OpenFile::CheckNotInherited(const std::string& path) {
   const auto key = KeyOf(path);
   if (!key || !Registry::Get().IsInherited(*key)) return;
-  throw PgqrsConnectionError(
-      "cannot open \"" + path +
-      "\": it was open when this process was forked, and SQLite cannot open such a file a second "
-      "time; open stores after the fork only, or call exec in the child");
+  throw PgqrsConnectionError("cannot open \"" + path +
+                             "\": it was open when this process was forked, and such a file cannot "
+                             "be opened a second time; "
+                             "open stores after the fork only, or call exec in the child");
+}
+
+bool OpenFile::HasMovedFrom(const std::string& path) const {
+  const auto now = KeyOf(path);
+  return key_ && !(now && IsSameFile(*now, *key_));
 }
 
 OpenFile::OpenFile(const std::string& path) : key_(KeyOf(path)) {

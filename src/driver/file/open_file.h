@@ -1,5 +1,5 @@
-#ifndef PGQRS_DRIVER_SQLITE_OPEN_FILE_H_
-#define PGQRS_DRIVER_SQLITE_OPEN_FILE_H_
+#ifndef PGQRS_DRIVER_FILE_OPEN_FILE_H_
+#define PGQRS_DRIVER_FILE_OPEN_FILE_H_
 
 #include <sys/types.h>
 
@@ -10,12 +10,12 @@
 
 namespace pgqrs::driver {
 
-// A note that this process has a SQLite file open, for as long as the object lives.
+// A note that this process has a database file open, for as long as the object lives.
 //
-// SQLite keeps in memory which locks a process has on a file. A forked child inherits that memory,
-// but not the locks: were it to open a file that was open at the fork, it would write beside its
-// parent, and messages would be lost. (SQLite, "How To Corrupt An SQLite Database File", 2.6.) So
-// such a file is refused.
+// SQLite, and Turso too, keeps in memory which locks a process has on a file. A forked child
+// inherits that memory, but not the locks: were it to open a file that was open at the fork, it
+// would write beside its parent, and messages would be lost. (SQLite, "How To Corrupt An SQLite
+// Database File", 2.6.) So such a file is refused.
 class OpenFile {
  public:
   // Throws PgqrsConnectionError where the file was open when this process was forked. To be called
@@ -32,6 +32,9 @@ class OpenFile {
   }
   ~OpenFile();
 
+  // Whether there is another file at this path by now, or none.
+  bool HasMovedFrom(const std::string& path) const;
+
   // The file, whatever its names, and the process that opened it.
   struct Key {
     dev_t device;
@@ -45,4 +48,4 @@ class OpenFile {
 
 }  // namespace pgqrs::driver
 
-#endif  // PGQRS_DRIVER_SQLITE_OPEN_FILE_H_
+#endif  // PGQRS_DRIVER_FILE_OPEN_FILE_H_

@@ -1,0 +1,63 @@
+#include "driver/turso/turso_database.h"
+
+#include <pgqrs/error.h>
+
+#include "driver/file/file_dsn.h"
+#include "driver/file/process_clock.h"
+#include "driver/turso/turso_connection.h"
+
+namespace pgqrs::driver {
+
+TursoOptions ParseTursoDsn(const Config& config) {
+  TursoOptions options;
+  options.busy_timeout = config.connection_timeout;
+  options.clock = ProcessClock(config);
+  const auto dsn = ParseFileDsn(config.dsn, "turso:");
+  options.settings.path = dsn.path;
+  for (const auto& parameter : dsn.parameters) {
+    const auto& [name, value] = parameter;
+    if (name == "synchronous") {
+      options.synchronous_full = IsFirstOf(parameter, "full", "normal");
+    } else if (name == "cipher") {
+      options.settings.cipher = value;
+    } else if (name == "hexkey") {
+      options.settings.hexkey = value;
+    } else {
+      throw ConfigError("dsn: unknown parameter \"" + name +
+                        "\"; Turso knows: synchronous, cipher, hexkey");
+    }
+  }
+  if (options.settings.cipher.empty() != options.settings.hexkey.empty()) {
+    throw ConfigError("dsn: cipher and hexkey are given together or not at all");
+  }
+  return options;
+}
+
+TursoDatabase::TursoDatabase(const Config& config) : options_(ParseTursoDsn(config)) {
+  options_.settings.path = RealPath(options_.settings.path);
+}
+
+std::unique_ptr<Connection> TursoDatabase::OpenWriter() {
+  const auto& path = options_.settings.path;
+  if (!open_) {
+    OpenFile::CheckNotInherited(path);
+    auto opened = std::make_shared<OpenTursoFile>();
+    opened->changes = LocalChanges::Of(path);
+    opened->database = OpenTurso(options_.settings);
+    opened->file = OpenFile(path);
+    open_ = std::move(opened);
+  }
+  return std::make_unique<TursoConnection>(options_, open_, TursoConnection::Role::kWriter);
+}
+
+std::unique_ptr<Connection> TursoDatabase::OpenReader() {
+  return std::make_unique<TursoConnection>(options_, open_, TursoConnection::Role::kReader);
+}
+
+std::unique_ptr<ChangeListener> TursoDatabase::Listen(
+    std::function<void(const Announcement&)> on_change) {
+  if (is_private()) return nullptr;
+  return LocalChanges::Listen(open_->changes, this, std::move(on_change));
+}
+
+}  // namespace pgqrs::driver

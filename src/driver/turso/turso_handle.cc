@@ -1,0 +1,100 @@
+#include "driver/turso/turso_handle.h"
+
+#include <pgqrs/error.h>
+
+#include "driver/file/why_not_opened.h"
+
+namespace pgqrs::driver {
+namespace {
+
+Fault FaultOf(turso_status_code_t code) {
+  switch (code) {
+    case TURSO_BUSY:
+    case TURSO_BUSY_SNAPSHOT:
+      return Fault::kBusy;
+    case TURSO_READONLY:
+    case TURSO_DATABASE_FULL:
+    case TURSO_NOTADB:
+    case TURSO_CORRUPT:
+    case TURSO_IOERR:
+      return Fault::kStorage;
+    default:
+      return Fault::kStatement;
+  }
+}
+
+const char* OrNull(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
+
+}  // namespace
+
+TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
+  turso_database_config_t config = {};
+  config.path = settings.path.c_str();
+  config.encryption_cipher = OrNull(settings.cipher);
+  config.encryption_hexkey = OrNull(settings.hexkey);
+  if (!settings.cipher.empty()) config.experimental_features = "encryption";
+  const auto fail = [&](const TursoReason& reason) {
+    auto why = WhyNotOpened(settings.path, reason.text());
+    if (why.find("ock") != std::string::npos) {  // "Locking error", "database is locked"
+      why += "; a Turso file can be open in one process at a time";
+    }
+    throw PgqrsConnectionError("cannot open \"" + settings.path + "\": " + why);
+  };
+  TursoReason reason;
+  const turso_database_t* raw = nullptr;
+  if (turso_database_new(&config, &raw, reason.out()) != TURSO_OK) fail(reason);
+  TursoDatabaseHandle database(raw);
+  if (turso_database_open(raw, reason.out()) != TURSO_OK) fail(reason);
+  return database;
+}
+
+TursoConnectionHandle ConnectTurso(const turso_database_t* database) {
+  TursoReason reason;
+  turso_connection_t* raw = nullptr;
+  const auto code = turso_database_connect(database, &raw, reason.out());
+  if (code != TURSO_OK) throw TursoFailure(code, reason, "connecting");
+  return TursoConnectionHandle(raw);
+}
+
+Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::string_view what) {
+  return {FaultOf(code), std::string(what) + ": " + std::string(reason.text()) + " (Turso code " +
+                             std::to_string(code) + ")"};
+}
+
+TursoStatement PrepareTurso(const turso_connection_t* connection, std::string_view sql,
+                            std::string_view what) {
+  TursoReason reason;
+  turso_statement_t* raw = nullptr;
+  const auto code =
+      turso_connection_prepare_single(connection, std::string(sql).c_str(), &raw, reason.out());
+  if (code != TURSO_OK) throw TursoFailure(code, reason, what);
+  return TursoStatement(raw);
+}
+
+void ExecuteTurso(const turso_connection_t* connection, std::string_view sql,
+                  std::string_view what) {
+  const std::string text(sql);
+  for (std::size_t begin = 0; begin < text.size();) {
+    TursoReason reason;
+    turso_statement_t* raw = nullptr;
+    std::size_t length = 0;
+    const auto code = turso_connection_prepare_first(connection, text.c_str() + begin, &raw,
+                                                     &length, reason.out());
+    if (code != TURSO_OK) throw TursoFailure(code, reason, what);
+    const TursoStatement statement(raw);
+    if (!statement) return;  // Nothing but space and comments is left.
+    while (StepTurso(raw, what)) {
+    }
+    begin += length;
+  }
+}
+
+bool StepTurso(const turso_statement_t* statement, std::string_view what) {
+  TursoReason reason;
+  const auto code = turso_statement_step(statement, reason.out());
+  if (code == TURSO_ROW) return true;
+  if (code != TURSO_DONE) throw TursoFailure(code, reason, what);
+  return false;
+}
+
+}  // namespace pgqrs::driver

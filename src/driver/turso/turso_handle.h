@@ -1,0 +1,80 @@
+// Turso's C interface with destructors and errors.
+#ifndef PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_
+#define PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "driver/driver.h"
+
+extern "C" {
+#include <turso.h>
+}
+
+namespace pgqrs::driver {
+
+struct CloseTursoDatabase {
+  void operator()(const turso_database_t* database) const { turso_database_deinit(database); }
+};
+using TursoDatabaseHandle = std::unique_ptr<const turso_database_t, CloseTursoDatabase>;
+
+struct CloseTursoConnection {
+  void operator()(turso_connection_t* connection) const {
+    turso_connection_close(connection, nullptr);
+    turso_connection_deinit(connection);
+  }
+};
+using TursoConnectionHandle = std::unique_ptr<turso_connection_t, CloseTursoConnection>;
+
+struct FreeTursoStatement {
+  void operator()(turso_statement_t* statement) const { turso_statement_deinit(statement); }
+};
+using TursoStatement = std::unique_ptr<turso_statement_t, FreeTursoStatement>;
+
+// What a call of the interface left in its last parameter: the reason of a failure.
+class TursoReason {
+ public:
+  TursoReason() = default;
+  TursoReason(const TursoReason&) = delete;
+  TursoReason& operator=(const TursoReason&) = delete;
+  ~TursoReason() {
+    if (text_ != nullptr) turso_str_deinit(text_);
+  }
+  const char** out() { return &text_; }
+  std::string_view text() const { return text_ != nullptr ? text_ : "no reason was given"; }
+
+ private:
+  const char* text_ = nullptr;
+};
+
+// What a database is opened with. Empty texts are left out.
+struct TursoSettings {
+  std::string path;
+  std::string cipher;
+  std::string hexkey;
+};
+
+// Opens a file, or a private database in memory. Throws PgqrsConnectionError, which says what is
+// wrong with the path.
+TursoDatabaseHandle OpenTurso(const TursoSettings& settings);
+
+TursoConnectionHandle ConnectTurso(const turso_database_t* database);
+
+// The failure that the interface reports by `code`, while doing `what`.
+Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::string_view what);
+
+// Prepares one statement for many runs.
+TursoStatement PrepareTurso(const turso_connection_t* connection, std::string_view sql,
+                            std::string_view what);
+
+// Runs one or more statements and drops their rows.
+void ExecuteTurso(const turso_connection_t* connection, std::string_view sql,
+                  std::string_view what);
+
+// Steps to the next row. Answers false behind the last one.
+bool StepTurso(const turso_statement_t* statement, std::string_view what);
+
+}  // namespace pgqrs::driver
+
+#endif  // PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_

@@ -1,0 +1,50 @@
+#include <filesystem>
+#include <string>
+
+#include "turso/turso_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Not;
+
+std::string Refusal(const std::string& dsn) {
+  return MessageOf<ConfigError>([&] { PgqrsStore::Connect(dsn); });
+}
+
+TEST(TursoDsn, MemoryIsADatabaseOfTheStoreAlone) {
+  auto one = PgqrsStore::Connect("turso::memory:");
+  auto two = PgqrsStore::Connect("turso::memory:");
+  one.Queue("jobs").Enqueue("payload");
+  EXPECT_EQ(two.ListQueues().size(), 0U);
+  EXPECT_EQ(one.Queue("jobs").Dequeue()->payload().text(), "\"payload\"");
+  one.Admin().Verify();
+}
+
+TEST(TursoDsn, WhatHasNoMeaningIsRefusedAndNamed) {
+  EXPECT_THAT(Refusal("turso:"), HasSubstr("no path"));
+  EXPECT_THAT(Refusal("turso:memory"), HasSubstr("did you mean turso::memory:"));
+  EXPECT_THAT(Refusal("turso:q.db?synchronous=off"), HasSubstr("not \"off\""));
+  EXPECT_THAT(Refusal("turso:q.db?cache=1"),
+              AllOf(HasSubstr("\"cache\""), HasSubstr("Turso knows")));
+  EXPECT_THAT(Refusal("turso:q.db?hexkey=5ec3e7"),
+              AllOf(HasSubstr("cipher and hexkey"), Not(HasSubstr("5ec3e7"))));
+}
+
+TEST_F(TursoTest, DurabilityCanBeGivenAway) {
+  auto store = Open("?synchronous=normal");
+  store.Queue("jobs").Enqueue("payload");
+  EXPECT_TRUE(store.Queue("jobs").Dequeue());
+}
+
+TEST_F(TursoTest, APathThatCannotBeOpenedSaysWhy) {
+  const auto refusal = [](const std::string& path) {
+    return MessageOf<PgqrsConnectionError>([&] { PgqrsStore::Connect("turso:" + path); });
+  };
+  EXPECT_THAT(refusal(folder().path()), HasSubstr("it is a directory"));
+  EXPECT_THAT(refusal(folder().File("missing/queue.db")), HasSubstr("does not exist"));
+}
+
+}  // namespace
+}  // namespace pgqrs::testing

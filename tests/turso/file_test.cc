@@ -1,0 +1,130 @@
+// A Turso file beside SQLite, other processes, and a thief.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "support/can_fork.h"
+#include "support/sqlite_shell.h"
+#include "turso/turso_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+// One message in each state.
+void Fill(PgqrsStore& store) {
+  auto queue = store.Queue("jobs");
+  queue.EnqueueBatch(std::vector<Json>(100, Json::Parse(R"({"text": "ünïcode"})")));
+  queue.Enqueue("later", {.delay = std::chrono::hours(1)});
+  auto taken = queue.DequeueBatch(4, std::chrono::hours(1));
+  EXPECT_TRUE(taken[0].Ack());
+  EXPECT_TRUE(taken[1].DeadLetter("broken"));
+  EXPECT_TRUE(taken[2].Release(std::chrono::hours(1), "not now"));
+}
+
+// What Fill has left, also where a store was closed before: its lease came back then.
+void ExpectAllThere(PgqrsStore& store) {
+  auto queue = store.Queue("jobs");
+  store.Admin().Verify();
+  const auto metrics = queue.Metrics();
+  EXPECT_EQ(metrics.waiting + metrics.leased, 97);
+  EXPECT_EQ(metrics.delayed, 2);
+  EXPECT_EQ(metrics.archived, 1);
+  EXPECT_EQ(metrics.dead, 1);
+  EXPECT_EQ(queue.ListDeadLetters().at(0).reason, "broken");
+  EXPECT_EQ(queue.Dequeue()->payload().text(), R"({"text": "ünïcode"})");
+}
+
+std::string IntegrityOf(const std::string& path) {
+  return SqliteShell(path).Query("PRAGMA integrity_check").at(0).at(0);
+}
+
+TEST_F(TursoTest, SqliteGoesOnWithTheFile) {
+  {
+    auto store = Open();
+    Fill(store);
+  }
+  EXPECT_EQ(IntegrityOf(path()), "ok");
+  auto store = PgqrsStore::Connect("sqlite:" + path());
+  ExpectAllThere(store);
+}
+
+TEST_F(TursoTest, GoesOnWithAFileOfSqlite) {
+  {
+    auto store = PgqrsStore::Connect("sqlite:" + path());
+    Fill(store);
+  }
+  {
+    auto store = Open();
+    ExpectAllThere(store);
+    store.Queue("jobs").Enqueue("more");
+  }
+  EXPECT_EQ(IntegrityOf(path()), "ok");
+  auto store = PgqrsStore::Connect("sqlite:" + path());
+  EXPECT_EQ(store.Queue("jobs").Metrics().waiting + store.Queue("jobs").Metrics().leased, 98);
+}
+
+TEST_F(TursoTest, ASecondProcessIsToldThatTheFileIsOpen) {
+  if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  std::array<int, 2> gate;
+  ASSERT_EQ(pipe(gate.data()), 0);
+  const pid_t child = fork();  // Before the file is open.
+  if (child == 0) {
+    alarm(60);  // A child that hangs must not outlive the test.
+    char go = 0;
+    if (read(gate[0], &go, 1) != 1) _exit(3);
+    try {
+      Open();
+    } catch (const PgqrsConnectionError& error) {
+      _exit(std::string(error.what()).find("in one process at a time") != std::string::npos ? 0
+                                                                                            : 1);
+    }
+    _exit(2);
+  }
+  auto store = Open();
+  EXPECT_EQ(write(gate[1], "!", 1), 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  store.Queue("jobs").Enqueue("payload");
+}
+
+TEST_F(TursoTest, AFileThatWasRemovedIsNoticed) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("payload");
+  std::filesystem::rename(path(), path() + ".away");
+  EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("lost"); }),
+              HasSubstr("removed or replaced"));
+  std::filesystem::rename(path() + ".away", path());
+  queue.Enqueue("payload");
+  EXPECT_EQ(queue.Metrics().waiting, 2);
+}
+
+TEST_F(TursoTest, EncryptedPayloadsCannotBeReadInTheFile) {
+  const std::string key = "?cipher=aegis256&hexkey=" + std::string(64, 'a');
+  {
+    auto store = Open(key);
+    store.Queue("jobs").Enqueue("the secret of the house");
+  }
+  for (const auto& name : {path(), path() + "-wal"}) {
+    std::ifstream file(name, std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+    EXPECT_EQ(bytes.find("the secret of the house"), std::string::npos) << name;
+  }
+  {
+    auto store = Open(key);
+    EXPECT_EQ(store.Queue("jobs").Dequeue()->payload().text(), "\"the secret of the house\"");
+  }
+  EXPECT_THROW(Open("?cipher=aegis256&hexkey=" + std::string(64, 'b')), Error);
+  EXPECT_THROW(Open(), Error);
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
