@@ -31,20 +31,24 @@ constexpr int kMostMinutes = 60;
 
 using std::chrono::minutes;
 
+constexpr auto kOnFiles = Backend::kSqlite | Backend::kTurso;
+// By several processes.
+constexpr auto kOnSharedOnes = Backend::kSqlite | Backend::kPostgres;
+
 constexpr std::array kScenarios = {
     Scenario{"drain-50", DrainFifty},
     Scenario{"drain-500", DrainFiveHundred, Backend::kPostgres},
-    Scenario{"drain-1000", DrainThousand, Backend::kSqlite},
+    Scenario{"drain-1000", DrainThousand, kOnFiles},
     Scenario{"drain-lone", DrainLoneMessages},
     Scenario{"drain-threads", DrainManyThreads},
     Scenario{"enqueue-lone", EnqueueAlone},
-    Scenario{"enqueue-threads", EnqueueManyThreads},
+    Scenario{"enqueue-threads", EnqueueManyThreads, kOnSharedOnes},
     Scenario{"enqueue-batch", EnqueueInBatches},
     Scenario{"long-queue", LongQueue},
-    Scenario{"long-archive", LongArchive, {}, minutes(30)},
+    Scenario{"long-archive", LongArchive, kEverywhere, minutes(30)},
     Scenario{"wake-same-process", WakeSameProcess, Backend::kSqlite},
-    Scenario{"wake-other-process", WakeOtherProcess},
-    Scenario{"idle-cpu", IdleCpu},
+    Scenario{"wake-other-process", WakeOtherProcess, kOnSharedOnes},
+    Scenario{"idle-cpu", IdleCpu, kOnSharedOnes},
     Scenario{"memory", FlatMemory, Backend::kSqlite},
     Scenario{"open", OpenExisting, Backend::kSqlite},
     Scenario{"cost", CostOfMessage, Backend::kPostgres},
@@ -67,8 +71,10 @@ struct CommandLine {
 
 void AddOptions(CLI::App& app, CommandLine& line) {
   auto& options = line.options;
-  app.add_option("--backend", line.backend, "sqlite, postgres, or all of them")
-      ->check(CLI::IsMember({"sqlite", "postgres", "all"}))
+  std::vector<std::string> names = {"all"};
+  for (const auto backend : kBackends) names.emplace_back(NameOf(backend));
+  app.add_option("--backend", line.backend, "one of the databases, or all of them")
+      ->check(CLI::IsMember(names))
       ->capture_default_str();
   app.add_option("--dsn", options.dsn,
                  "the Postgres server; where it is missing scripts/bench starts one")
@@ -86,8 +92,9 @@ void AddOptions(CLI::App& app, CommandLine& line) {
       ->excludes(scale);
   app.add_option("--scenario", line.filters,
                  "only scenarios with this in their names; may be repeated (--list names them)");
-  app.add_option("--synchronous", options.synchronous,
-                 "SQLite; full: survives the loss of power; normal: the death of the process")
+  app.add_option(
+         "--synchronous", options.synchronous,
+         "SQLite and Turso; full: survives the loss of power; normal: the death of the process")
       ->check(CLI::IsMember({"full", "normal"}))
       ->capture_default_str();
   app.add_option("--archived", options.archived, "Postgres; how many messages long-archive writes")
@@ -106,7 +113,7 @@ void AddOptions(CLI::App& app, CommandLine& line) {
 }
 
 bool IsWanted(const CommandLine& line, const Scenario& scenario, Backend backend) {
-  if (scenario.only_on.value_or(backend) != backend) return false;
+  if (!Contains(scenario.on, backend)) return false;
   return line.filters.empty() || std::ranges::any_of(line.filters, [&](const auto& filter) {
            return scenario.name.find(filter) != std::string_view::npos;
          });
@@ -114,7 +121,8 @@ bool IsWanted(const CommandLine& line, const Scenario& scenario, Backend backend
 
 int RunChild(CommandLine& line) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  line.options.backend = line.Uses(Backend::kPostgres) ? Backend::kPostgres : Backend::kSqlite;
+  line.options.backend =
+      *std::ranges::find_if(kBackends, [&](auto each) { return line.Uses(each); });
   if (line.child == kWakeChild) return WakeChild(line.options, line.database);
   if (line.child == kIdleChild) return IdleChild(line.options, line.database);
   if (line.child == kMemoryChild) return MemoryChild(line.options, line.database);
@@ -220,7 +228,7 @@ int RunAll(CommandLine& line) {
   watchdog.Begin("the start", minutes(5));
   run = DescribeRun(line, postgres);
   PrintHeader(run);
-  for (const auto backend : {Backend::kSqlite, Backend::kPostgres}) {
+  for (const auto backend : kBackends) {
     if (!line.Uses(backend)) continue;
     line.options.backend = backend;
     for (const auto& scenario : kScenarios) {
@@ -236,8 +244,11 @@ int RunAll(CommandLine& line) {
 int Run(CommandLine& line) {
   if (line.list) {
     for (const auto& scenario : kScenarios) {
-      const auto only = scenario.only_on ? " (" + std::string(NameOf(*scenario.only_on)) + ")" : "";
-      std::printf("%s%s\n", std::string(scenario.name).c_str(), only.c_str());
+      std::string on;
+      for (const auto backend : kBackends) {
+        if (Contains(scenario.on, backend)) on += " " + std::string(NameOf(backend));
+      }
+      std::printf("%-18s (%s)\n", std::string(scenario.name).c_str(), on.substr(1).c_str());
     }
     return 0;
   }

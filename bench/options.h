@@ -3,19 +3,42 @@
 #define PGQRS_BENCH_OPTIONS_H_
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
-#include "limits/sqlite_file.h"
+#include "limits/limit.h"
 
 namespace bench {
 
-enum class Backend : std::uint8_t { kSqlite, kPostgres };
+// Bits, so that several can be named together.
+enum class Backend : std::uint8_t { kSqlite = 1, kPostgres = 2, kTurso = 4 };
+
+#ifdef PGQRS_WITH_TURSO
+inline constexpr std::array kBackends = {Backend::kSqlite, Backend::kPostgres, Backend::kTurso};
+#else
+inline constexpr std::array kBackends = {Backend::kSqlite, Backend::kPostgres};
+#endif
+
+constexpr Backend operator|(Backend a, Backend b) {
+  return static_cast<Backend>(static_cast<std::uint8_t>(a) | static_cast<std::uint8_t>(b));
+}
+constexpr bool Contains(Backend some, Backend one) {
+  return (static_cast<std::uint8_t>(some) & static_cast<std::uint8_t>(one)) != 0;
+}
+inline constexpr auto kEverywhere = Backend::kSqlite | Backend::kPostgres | Backend::kTurso;
 
 constexpr std::string_view NameOf(Backend backend) {
-  return backend == Backend::kSqlite ? "sqlite" : "postgres";
+  switch (backend) {
+    case Backend::kPostgres:
+      return "postgres";
+    case Backend::kTurso:
+      return "turso";
+    default:
+      return "sqlite";
+  }
 }
 
 // The Postgres server's DSN, for this program and its children. A command line would show it.
@@ -26,7 +49,7 @@ struct Options {
   int rounds = 5;
   // Of the numbers of messages and of the durations.
   double scale = 1;
-  // Of SQLite.
+  // Of SQLite and Turso.
   std::string synchronous = "full";
   // The folder that everything is written below.
   std::filesystem::path folder;

@@ -1,7 +1,7 @@
 #include "place.h"
 
+#include "file_place.h"
 #include "postgres_place.h"
-#include "sqlite_place.h"
 
 namespace bench {
 
@@ -11,7 +11,8 @@ pgqrs::PgqrsStore OpenStore(const Options& options, const std::string& database)
     config.dsn = options.dsn;
     config.schema = database;
   } else {
-    config.dsn = "sqlite://" + std::filesystem::absolute(database).string() +
+    config.dsn = std::string(NameOf(options.backend)) + "://" +
+                 std::filesystem::absolute(database).string() +
                  "?synchronous=" + options.synchronous;
   }
   return pgqrs::PgqrsStore::Connect(config);
@@ -19,7 +20,12 @@ pgqrs::PgqrsStore OpenStore(const Options& options, const std::string& database)
 
 std::unique_ptr<Place> NewPlace(const Options& options) {
   if (options.is_postgres()) return std::make_unique<PostgresPlace>(options);
-  return std::make_unique<SqlitePlace>(options);
+#ifdef PGQRS_WITH_TURSO
+  if (options.backend == Backend::kTurso) {
+    return std::make_unique<FilePlace<limits::TursoFile>>(options);
+  }
+#endif
+  return std::make_unique<FilePlace<limits::SqliteFile>>(options);
 }
 
 }  // namespace bench

@@ -32,7 +32,8 @@ std::string VerdictOf(const Line& line) {
 }
 
 Row RowOf(const Line& line) {
-  return {line.backend == NameOf(Backend::kPostgres) ? "Postgres: " + line.name : line.name,
+  return {line.backend == NameOf(Backend::kSqlite) ? line.name
+                                                   : std::string(line.backend) + ": " + line.name,
           line.limit ? WithUnit(*line.limit, line.unit) : "",
           WithUnit(line.pgqrs, line.unit),
           line.ratio ? Fixed(*line.ratio, 2) : "",

@@ -17,8 +17,7 @@ namespace bench {
 struct Scenario {
   std::string_view name;
   std::vector<Line> (*run)(const Options& options);
-  // The only backend that it is for; none: all of them.
-  std::optional<Backend> only_on = {};
+  Backend on = kEverywhere;
   // A scenario that takes longer is given up.
   std::chrono::minutes patience = std::chrono::minutes(15);
 };

@@ -117,7 +117,8 @@ std::vector<Line> CompareShapes(const Options& options, const std::vector<Shape>
 }  // namespace
 
 std::vector<Line> LongQueue(const Options& options) {
-  const auto many = options.Scaled(1'000'000, 10'000);
+  const bool is_turso = options.backend == Backend::kTurso;
+  const auto many = options.Scaled(is_turso ? 500'000 : 1'000'000, 10'000);
   return CompareShapes(options, {{.name = "1,000 waiting", .waiting = 1000},
                                  {.name = WithSeparators(many) + " waiting", .waiting = many}});
 }

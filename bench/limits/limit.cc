@@ -4,6 +4,18 @@
 
 namespace limits {
 
+const char* Name(Durability durability) {
+  switch (durability) {
+    case Durability::kOff:
+      return "OFF";
+    case Durability::kNormal:
+      return "NORMAL";
+    case Durability::kFull:
+      break;
+  }
+  return "FULL";
+}
+
 void ExpectNumber(std::int64_t found, std::int64_t expected, std::string_view what) {
   if (found == expected) return;
   throw std::runtime_error("limit program: " + std::to_string(found) + " " + std::string(what) +

@@ -14,6 +14,15 @@ inline constexpr int kMaxBatch = 64;
 // Of what is enqueued in bulk, about so many messages are one transaction.
 inline constexpr int kTransactionSize = 1024;
 
+enum class Durability : std::uint8_t {
+  kOff,     // For making test data only.
+  kNormal,  // Survives the death of the process.
+  kFull,    // Survives the loss of power.
+};
+
+// As `PRAGMA synchronous` names it.
+const char* Name(Durability durability);
+
 // One queue. For one thread.
 class Limit {
  public:

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-#include "limits/limit_sqlite.h"
+#include "limits/limit_file.h"
 
 namespace {
 

@@ -9,18 +9,6 @@ namespace {
   throw std::runtime_error(std::string(doing) + ": " + sqlite3_errmsg(database));
 }
 
-const char* Name(Durability durability) {
-  switch (durability) {
-    case Durability::kOff:
-      return "OFF";
-    case Durability::kNormal:
-      return "NORMAL";
-    case Durability::kFull:
-      break;
-  }
-  return "FULL";
-}
-
 }  // namespace
 
 Statement::Statement(sqlite3* database, std::string_view sql) {
@@ -56,6 +44,7 @@ SqliteFile::SqliteFile(const std::string& path, Durability durability) {
   sqlite3_busy_timeout(database, 10'000);
   Run("PRAGMA journal_mode=WAL");
   Run(std::string("PRAGMA synchronous=") + Name(durability));
+  Run("PRAGMA cache_size=-16384");  // As much as pgqrs gives itself.
 }
 
 void SqliteFile::Run(const std::string& sql) {

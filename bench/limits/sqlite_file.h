@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "limits/limit.h"
+
 namespace limits {
 
 // A prepared statement. Errors are std::runtime_error.
@@ -36,6 +38,9 @@ class Statement {
     Reset();
   }
 
+  // How many rows the last run has changed.
+  std::int64_t changes() const { return sqlite3_changes(sqlite3_db_handle(statement_.get())); }
+
   // Columns count from 0; a text lives until the next step.
   std::int64_t Int(int column) const { return sqlite3_column_int64(statement_.get(), column); }
   std::string_view Text(int column) const;
@@ -56,15 +61,11 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
 };
 
-enum class Durability : std::uint8_t {
-  kOff,     // For making test data only.
-  kNormal,  // Survives the death of the process.
-  kFull,    // Survives the loss of power.
-};
-
 // An open file in WAL mode, for one thread. Made where it is missing.
 class SqliteFile {
  public:
+  using Statement = limits::Statement;
+
   SqliteFile(const std::string& path, Durability durability);
 
   sqlite3* handle() const { return database_.get(); }

@@ -19,7 +19,25 @@ struct Stored {
   std::string state;
 };
 
+// Id, payload and state of each, by the library itself.
+std::vector<std::vector<std::string>> ListMessages(const std::string& dsn) {
+  std::vector<std::vector<std::string>> rows;
+  auto store = PgqrsStore::Connect(dsn);
+  Page page{.after_id = 0, .limit = 10'000};
+  for (auto messages = store.Admin().Messages(page); !messages.empty();
+       messages = store.Admin().Messages(page)) {
+    for (const auto& message : messages) {
+      rows.push_back({std::to_string(message.id), message.payload.text(),
+                      message.state == MessageState::kArchived ? "archived" : "other"});
+    }
+    page.after_id = messages.back().id;
+  }
+  return rows;
+}
+
+// No other program can look into a file of Turso: SQLite, to begin with, would repair it first.
 std::vector<std::vector<std::string>> Query(const std::string& dsn, const std::string& sql) {
+  if (dsn.starts_with("turso:")) return ListMessages(dsn);
   const std::string sqlite = "sqlite://";
   if (dsn.starts_with(sqlite)) return SqliteShell(dsn.substr(sqlite.size())).Query(sql);
   return PostgresShell(dsn).Query(sql);

@@ -66,6 +66,29 @@ TEST_P(Killed, ProcessesLoseAndDoubleNothing) {
   EXPECT_THAT(journals.enqueued, Not(IsEmpty()));
 }
 
+#ifdef PGQRS_WITH_TURSO
+class TursoKilled : public Killed {};
+
+// A file is open in one process at a time.
+TEST_P(TursoKilled, OneProcessAfterTheOtherLosesAndDoublesNothing) {
+  UseDsn("turso://" + database());
+  Seeded random;
+  for (std::int64_t round = 0; round < 2 * Rounds() && !HasFailure(); ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    auto process = StartNumber(round % 2 == 0 ? 0 : 2);
+    std::this_thread::sleep_for(std::chrono::microseconds(random.Pick(0, 30'000)));
+    EXPECT_FALSE(process.HasEnded()) << "it ended by itself";
+    process.Kill();
+    CheckAgainstJournals();
+  }
+  Drain();
+  CheckAgainstJournals();
+  EXPECT_THAT(ReadJournals().acked, Not(IsEmpty()));
+}
+INSTANTIATE_TEST_SUITE_P(On, TursoKilled, ::testing::Values("turso"),
+                         [](const auto& tested) { return std::string(tested.param); });
+#endif
+
 TEST_P(Killed, ConsumerGivesBackExactlyWhatItHoldsAfterItsLease) {
   constexpr auto kLease = std::chrono::minutes(10);
   std::vector<std::int64_t> ids;

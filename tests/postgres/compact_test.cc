@@ -201,6 +201,7 @@ TEST_F(PostgresCompact, WorkGoesOnMeanwhile) {
   std::atomic<int> acked = 0;
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
       while (!stop) {

@@ -62,6 +62,7 @@ const char* LocalSettings() {
 const std::vector<std::string>& LocalSettingsWithoutSnapshot() {
   static const auto statements = [] {
     std::vector<std::string> made;
+    made.reserve(kSettings.size());
     for (const auto& [name, value] : kSettings) {
       made.push_back("SET LOCAL " + std::string(name) + " = '" + std::string(value) + "'");
     }

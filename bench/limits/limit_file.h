@@ -1,6 +1,6 @@
-// What SQLite itself allows, by one connection without threads.
-#ifndef PGQRS_BENCH_LIMITS_LIMIT_SQLITE_H_
-#define PGQRS_BENCH_LIMITS_LIMIT_SQLITE_H_
+// What a database in a file itself allows, by one connection without threads.
+#ifndef PGQRS_BENCH_LIMITS_LIMIT_FILE_H_
+#define PGQRS_BENCH_LIMITS_LIMIT_FILE_H_
 
 #include <cstdint>
 #include <string>
@@ -9,13 +9,17 @@
 
 #include "limits/limit.h"
 #include "limits/sqlite_file.h"
+#ifdef PGQRS_WITH_TURSO
+#include "limits/turso_file.h"
+#endif
 
 namespace limits {
 
-// A queue in a file of its own, made where it is missing.
-class SqliteLimit final : public Limit {
+// A queue in a file of its own, made where it is missing. `File` is an interface to it.
+template <typename File>
+class FileLimit final : public Limit {
  public:
-  SqliteLimit(const std::string& path, Durability durability);
+  FileLimit(const std::string& path, Durability durability);
 
   void Enqueue(std::int64_t count, int batch_size, std::string_view payload) override;
   void EnqueueOne(std::string_view payload) override;
@@ -37,7 +41,9 @@ class SqliteLimit final : public Limit {
   void Lease(const Slice& slice, std::int64_t now);
   Slice Split(const Slice& slice, int take, std::int64_t now);
 
-  SqliteFile file_;
+  using Statement = typename File::Statement;
+
+  File file_;
   Statement begin_;
   Statement commit_;
   Statement insert_batch_;
@@ -56,6 +62,11 @@ class SqliteLimit final : public Limit {
   std::uint64_t payload_bytes_ = 0;
 };
 
+using SqliteLimit = FileLimit<SqliteFile>;
+#ifdef PGQRS_WITH_TURSO
+using TursoLimit = FileLimit<TursoFile>;
+#endif
+
 }  // namespace limits
 
-#endif  // PGQRS_BENCH_LIMITS_LIMIT_SQLITE_H_
+#endif  // PGQRS_BENCH_LIMITS_LIMIT_FILE_H_

@@ -1,4 +1,4 @@
-#include "limits/limit_sqlite.h"
+#include "limits/limit_file.h"
 
 #include <algorithm>
 #include <bit>
@@ -52,9 +52,9 @@ CREATE TABLE IF NOT EXISTS pgqrs_archive (
 CREATE INDEX IF NOT EXISTS pgqrs_archive_batch ON pgqrs_archive (queue_id, batch_id, n);
 )sql";
 
-SqliteFile MakeFile(const std::string& path, Durability durability) {
-  SqliteFile file(path, durability);
-  file.Run("PRAGMA cache_size=-16384");  // As much as pgqrs gives itself.
+template <typename File>
+File MakeFile(const std::string& path, Durability durability) {
+  File file(path, durability);
   file.Run(kTables);
   return file;
 }
@@ -75,8 +75,9 @@ std::uint64_t LowestBits(std::uint64_t mask, int count) {
 
 }  // namespace
 
-SqliteLimit::SqliteLimit(const std::string& path, Durability durability)
-    : file_(MakeFile(path, durability)),
+template <typename File>
+FileLimit<File>::FileLimit(const std::string& path, Durability durability)
+    : file_(MakeFile<File>(path, durability)),
       begin_(file_.handle(), "BEGIN IMMEDIATE"),
       commit_(file_.handle(), "COMMIT"),
       insert_batch_(file_.handle(),
@@ -107,7 +108,8 @@ SqliteLimit::SqliteLimit(const std::string& path, Durability durability)
   next_batch_ = file_.Number("SELECT max(id) FROM pgqrs_batches").value_or(0) + 1;
 }
 
-void SqliteLimit::Enqueue(std::int64_t count, int batch_size, std::string_view payload) {
+template <typename File>
+void FileLimit<File>::Enqueue(std::int64_t count, int batch_size, std::string_view payload) {
   const int batches = std::max(1, kTransactionSize / batch_size);
   for (std::int64_t left = count; left > 0;) {
     begin_.Run();
@@ -121,7 +123,8 @@ void SqliteLimit::Enqueue(std::int64_t count, int batch_size, std::string_view p
   }
 }
 
-void SqliteLimit::EnqueueOne(std::string_view payload) {
+template <typename File>
+void FileLimit<File>::EnqueueOne(std::string_view payload) {
   begin_.Run();
   InsertBatch(1, JsonArray(payload, 1), Now());
   commit_.Run();
@@ -129,7 +132,8 @@ void SqliteLimit::EnqueueOne(std::string_view payload) {
 
 // The key of a full slice is its highest position and that of a part its lowest, so that the keys
 // of a batch never meet: the highest position stays with the rest until nothing is split off.
-void SqliteLimit::InsertBatch(int n, std::string_view payloads, std::int64_t now) {
+template <typename File>
+void FileLimit<File>::InsertBatch(int n, std::string_view payloads, std::int64_t now) {
   const auto batch = next_batch_++;
   insert_batch_.Bind(batch, std::int64_t{n}, now, payloads).Run();
   insert_slice_
@@ -138,7 +142,8 @@ void SqliteLimit::InsertBatch(int n, std::string_view payloads, std::int64_t now
       .Run();
 }
 
-int SqliteLimit::Dequeue(int want) {
+template <typename File>
+int FileLimit<File>::Dequeue(int want) {
   begin_.Run();
   const auto now = Now();
   ++lease_token_;
@@ -160,7 +165,8 @@ int SqliteLimit::Dequeue(int want) {
   return got;
 }
 
-void SqliteLimit::ReadVisible(int want, std::int64_t now) {
+template <typename File>
+void FileLimit<File>::ReadVisible(int want, std::int64_t now) {
   visible_.clear();
   select_.Bind(now);
   for (int n = 0; n < want && select_.Step();) {
@@ -174,11 +180,14 @@ void SqliteLimit::ReadVisible(int want, std::int64_t now) {
   select_.Reset();
 }
 
-void SqliteLimit::Lease(const Slice& slice, std::int64_t now) {
+template <typename File>
+void FileLimit<File>::Lease(const Slice& slice, std::int64_t now) {
   lease_.Bind(slice.id, now + kLease, lease_token_, now).Run();
 }
 
-SqliteLimit::Slice SqliteLimit::Split(const Slice& slice, int take, std::int64_t now) {
+template <typename File>
+typename FileLimit<File>::Slice FileLimit<File>::Split(const Slice& slice, int take,
+                                                       std::int64_t now) {
   const auto taken_mask = LowestBits(slice.mask, take);
   const auto rest_mask = slice.mask & ~taken_mask;
   shrink_.Bind(slice.id, std::bit_cast<std::int64_t>(rest_mask), std::int64_t{slice.n - take})
@@ -194,12 +203,13 @@ SqliteLimit::Slice SqliteLimit::Split(const Slice& slice, int take, std::int64_t
   return taken;
 }
 
-void SqliteLimit::Ack() {
+template <typename File>
+void FileLimit<File>::Ack() {
   begin_.Run();
   const auto now = Now();
   for (const auto& slice : taken_) {
     delete_.Bind(slice.id, lease_token_).Run();
-    if (sqlite3_changes(file_.handle()) != 1) throw std::runtime_error("a lease was lost");
+    if (delete_.changes() != 1) throw std::runtime_error("a lease was lost");
     archive_
         .Bind(slice.id / kMaxBatch, std::bit_cast<std::int64_t>(slice.mask), std::int64_t{slice.n},
               std::int64_t{slice.read_ct}, leased_at_, now)
@@ -208,7 +218,8 @@ void SqliteLimit::Ack() {
   commit_.Run();
 }
 
-std::int64_t SqliteLimit::Drain(int want) {
+template <typename File>
+std::int64_t FileLimit<File>::Drain(int want) {
   std::int64_t drained = 0;
   while (const int got = Dequeue(want)) {
     Ack();
@@ -217,7 +228,8 @@ std::int64_t SqliteLimit::Drain(int want) {
   return drained;
 }
 
-void SqliteLimit::Verify(std::int64_t waiting, std::int64_t archived) {
+template <typename File>
+void FileLimit<File>::Verify(std::int64_t waiting, std::int64_t archived) {
   const auto expect = [this](std::int64_t number, std::string_view what, std::string_view sql) {
     ExpectNumber(file_.Number(sql).value_or(0), number, what);
   };
@@ -228,5 +240,10 @@ void SqliteLimit::Verify(std::int64_t waiting, std::int64_t archived) {
          " HAVING sum(n) > (SELECT b.n FROM pgqrs_batches AS b WHERE b.id = batch_id))");
   if (archived > 0 && payload_bytes_ == 0) throw std::runtime_error("no payload was read");
 }
+
+template class FileLimit<SqliteFile>;
+#ifdef PGQRS_WITH_TURSO
+template class FileLimit<TursoFile>;
+#endif
 
 }  // namespace limits
