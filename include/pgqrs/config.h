@@ -50,10 +50,9 @@ struct Config {
   //                                   of power. `normal`: it survives the death of every process;
   //                                   a loss of power may take back the last moments.
   // For Turso, where the library was built with it, the same with `turso:` in place of `sqlite:`. A
-  // file is open in one process at a time. Two more parameters, of an experimental feature of
-  // Turso:
-  //   cipher, hexkey                  encrypt the file, e.g. `?cipher=aegis256&hexkey=` and 64
-  //   digits
+  // file is open in one process at a time. Two more parameters, for something that is experimental
+  // in Turso:
+  //   cipher, hexkey                  encrypt the file: `?cipher=aegis256&hexkey=` and 64 digits
   // For Postgres, 15 or newer, everything that libpq takes:
   //   postgresql://user@host:port/database?sslmode=verify-full     a URL; also postgres://
   //   host=db.example.com dbname=app user=app                      keywords with values
