@@ -4,7 +4,6 @@
 #define PGQRS_BENCH_SCENARIOS_H_
 
 #include <chrono>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -177,9 +177,8 @@ void StoreCore::Schedule(const std::shared_ptr<Chore>& chore) {
 // Where the database is locked for long one job of a kind waits at a time.
 void StoreCore::Start(const std::shared_ptr<Chore>& chore) {
   struct ChoreJob final : queue::JobRequest {
-    void Complete() override {
-      chore->is_under_way = false;
-    }  // Errors were logged; it comes again.
+    // Errors were logged; it comes again.
+    void Complete() override { chore->is_under_way = false; }
     std::shared_ptr<Chore> chore;
   };
   if (schema_is_older_ || chore->is_under_way) return;

@@ -71,17 +71,6 @@ std::vector<Migration> ReadMigrations(std::string_view dialect) {
   return migrations;
 }
 
-// Those of SQLite, with the texts that Turso has for some of them.
-std::vector<Migration> ReadTursoMigrations() {
-  auto migrations = ReadMigrations("sqlite");
-  for (const auto& other : ReadMigrations("turso")) {
-    for (auto& migration : migrations) {
-      if (migration.version == other.version) migration.text = other.text;
-    }
-  }
-  return migrations;
-}
-
 struct Dialects {
   Texts sqlite = ReadDialect("sqlite", {});
   Texts turso = ReadDialect("turso", sqlite);
@@ -90,7 +79,7 @@ struct Dialects {
 
 struct AllMigrations {
   std::vector<Migration> sqlite = ReadMigrations("sqlite");
-  std::vector<Migration> turso = ReadTursoMigrations();
+  std::vector<Migration> turso = sqlite;
   std::vector<Migration> postgres = ReadMigrations("postgres");
 };
 

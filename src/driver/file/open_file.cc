@@ -1,7 +1,6 @@
 #include "driver/file/open_file.h"
 
 #include <pgqrs/error.h>
-#include <pthread.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "util/fork.h"
+#include "util/fork_safe.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -17,18 +17,10 @@ using Key = OpenFile::Key;
 
 bool IsSameFile(const Key& a, const Key& b) { return a.device == b.device && a.inode == b.inode; }
 
-// The files that are open, each as often as it is. A fork waits until nobody is at it.
+// The files that are open, each as often as it is.
 class Registry {
  public:
-  static Registry& Get() {
-    // Never destroyed: a store may outlive every other static object.
-    static auto& registry = *new Registry;
-    static const int registered =
-        pthread_atfork([] { registry.mutex_.lock(); }, [] { registry.mutex_.unlock(); },
-                       [] { registry.mutex_.unlock(); });
-    static_cast<void>(registered);
-    return registry;
-  }
+  std::mutex& mutex() { return mutex_; }
 
   void Add(const Key& key) {
     const std::lock_guard lock(mutex_);
@@ -66,7 +58,7 @@ std::optional<Key> KeyOf(const std::string& path) {
 
 void OpenFile::CheckNotInherited(const std::string& path) {
   const auto key = KeyOf(path);
-  if (!key || !Registry::Get().IsInherited(*key)) return;
+  if (!key || !util::ForkSafe<Registry>().IsInherited(*key)) return;
   throw PgqrsConnectionError("cannot open \"" + path +
                              "\": it was open when this process was forked, and such a file cannot "
                              "be opened a second time; "
@@ -79,12 +71,13 @@ bool OpenFile::HasMovedFrom(const std::string& path) const {
 }
 
 OpenFile::OpenFile(const std::string& path) : key_(KeyOf(path)) {
-  if (key_) Registry::Get().Add(*key_);
+  if (key_) util::ForkSafe<Registry>().Add(*key_);
 }
 
 // In a forked child SQLite's memory of the file stays as it is, and so does the note.
 OpenFile::~OpenFile() {
-  if (key_ && key_->fork_generation == util::ForkGeneration()) Registry::Get().Remove(*key_);
+  if (key_ && key_->fork_generation == util::ForkGeneration())
+    util::ForkSafe<Registry>().Remove(*key_);
 }
 
 }  // namespace pgqrs::driver

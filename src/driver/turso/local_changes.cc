@@ -1,27 +1,18 @@
 #include "driver/turso/local_changes.h"
 
-#include <pthread.h>
-
 #include <map>
 #include <utility>
 
 #include "util/fork.h"
+#include "util/fork_safe.h"
 
 namespace pgqrs::driver {
 namespace {
 
-// The files that are open. A fork waits until nobody is at it.
+// The files that are open.
 class Registry {
  public:
-  static Registry& Get() {
-    // Never destroyed: a store may outlive every other static object.
-    static auto& registry = *new Registry;
-    static const int registered =
-        pthread_atfork([] { registry.mutex_.lock(); }, [] { registry.mutex_.unlock(); },
-                       [] { registry.mutex_.unlock(); });
-    static_cast<void>(registered);
-    return registry;
-  }
+  std::mutex& mutex() { return mutex_; }
 
   std::shared_ptr<LocalChanges> Find(const std::string& path) {
     const std::lock_guard lock(mutex_);
@@ -74,7 +65,7 @@ class LocalChanges::Listener final : public ChangeListener {
 
 std::shared_ptr<LocalChanges> LocalChanges::Of(const std::string& path) {
   if (path == ":memory:") return std::make_shared<LocalChanges>();
-  return Registry::Get().Find(path);
+  return util::ForkSafe<Registry>().Find(path);
 }
 
 void LocalChanges::Announce(const void* owner, const Announcement& announcement) {

@@ -73,6 +73,7 @@ SchemaObjects ReadSchema(const turso_connection_t* connection) {
     objects.emplace(row.Text(1), SchemaObject{.owner = std::string(row.Text(0)),
                                               .definition = NormalSql(row.Text(2))});
   }
+  objects.erase("trigger pgqrs_messages_enqueue");  // Of a file that SQLite has made.
   return objects;
 }
 
