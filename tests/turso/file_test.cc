@@ -70,6 +70,34 @@ TEST_F(TursoTest, GoesOnWithAFileOfSqlite) {
   EXPECT_EQ(store.Queue("jobs").Metrics().waiting + store.Queue("jobs").Metrics().leased, 98);
 }
 
+TEST_F(TursoTest, AFileGoesFromOneJournalModeToTheOther) {
+  {
+    auto store = Open("?journal_mode=mvcc");
+    Fill(store);
+  }
+  {
+    auto store = Open();
+    ExpectAllThere(store);
+  }
+  EXPECT_EQ(IntegrityOf(path()), "ok");
+  {
+    auto store = Open("?journal_mode=mvcc");
+    store.Admin().Verify();
+    store.Queue("jobs").Enqueue("more");
+  }
+  auto store = Open();
+  EXPECT_EQ(store.Queue("jobs").Metrics().waiting + store.Queue("jobs").Metrics().leased, 98);
+}
+
+TEST_F(TursoTest, AllStoresOfAFileUseOneJournalMode) {
+  auto store = Open("?journal_mode=mvcc");
+  EXPECT_THAT(MessageOf<PgqrsConnectionError>([this] { Open(); }),
+              HasSubstr("in another journal mode"));
+  auto same = Open("?journal_mode=mvcc");
+  same.Queue("jobs").Enqueue("payload");
+  EXPECT_TRUE(store.Queue("jobs").Dequeue());
+}
+
 TEST_F(TursoTest, ASecondProcessIsToldThatTheFileIsOpen) {
   if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
   std::array<int, 2> gate;

@@ -1,5 +1,7 @@
 #include "driver/turso/local_changes.h"
 
+#include <pgqrs/error.h>
+
 #include <map>
 #include <utility>
 
@@ -14,13 +16,13 @@ class Registry {
  public:
   std::mutex& mutex() { return mutex_; }
 
-  std::shared_ptr<LocalChanges> Find(const std::string& path) {
+  std::shared_ptr<LocalChanges> Find(const std::string& path, JournalMode mode) {
     const std::lock_guard lock(mutex_);
     std::erase_if(files_, [](const auto& file) { return file.second.expired(); });
     // A forked child has no share in what its parent does.
     auto& known = files_[{util::ForkGeneration(), path}];
     auto changes = known.lock();
-    if (!changes) known = changes = std::make_shared<LocalChanges>();
+    if (!changes) known = changes = std::make_shared<LocalChanges>(mode);
     return changes;
   }
 
@@ -63,9 +65,15 @@ class LocalChanges::Listener final : public ChangeListener {
   std::atomic<bool> is_armed_ = false;
 };
 
-std::shared_ptr<LocalChanges> LocalChanges::Of(const std::string& path) {
-  if (path == ":memory:") return std::make_shared<LocalChanges>();
-  return util::ForkSafe<Registry>().Find(path);
+std::shared_ptr<LocalChanges> LocalChanges::Of(const std::string& path, JournalMode mode) {
+  if (path == ":memory:") return std::make_shared<LocalChanges>(mode);
+  auto changes = util::ForkSafe<Registry>().Find(path, mode);
+  if (changes->mode_ != mode) {
+    throw PgqrsConnectionError(
+        "cannot open \"" + path +
+        "\": another store of this process has it open in another journal mode");
+  }
+  return changes;
 }
 
 void LocalChanges::Announce(const void* owner, const Announcement& announcement) {

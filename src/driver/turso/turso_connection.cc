@@ -3,7 +3,6 @@
 #include <pgqrs/error.h>
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "driver/file/normal_sql.h"
@@ -84,6 +83,9 @@ TursoConnection::TursoConnection(const TursoOptions& options, std::shared_ptr<Op
     : options_(options), file_(std::move(file)), role_(role) {
   try {
     connection_ = ConnectTurso(file_->database.get());
+    // Seldom needed, since writers take turns, and so no matter that it sleeps for milliseconds.
+    turso_connection_set_busy_timeout_ms(connection_.get(),
+                                         options_.busy_timeout / std::chrono::milliseconds(1));
     ExecuteTurso(
         connection_.get(),
         options_.synchronous_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
@@ -103,7 +105,7 @@ void TursoConnection::Adopt() {
 void TursoConnection::Begin() {
   if (turn_) turn_->Take(options_.busy_timeout);
   try {
-    StartTransaction();
+    Finish(begin_.get(), "beginning a transaction");
     // What is written to a file that is no longer there would be acknowledged and lost.
     if (file_->file.HasMovedFrom(options_.settings.path)) {
       throw Failure(Fault::kStorage, "\"" + options_.settings.path +
@@ -112,19 +114,6 @@ void TursoConnection::Begin() {
   } catch (...) {
     Rollback();
     throw;
-  }
-}
-
-// Turns are for stores of this process alone, so another transaction is seldom met here.
-void TursoConnection::StartTransaction() {
-  const auto deadline = std::chrono::steady_clock::now() + options_.busy_timeout;
-  for (;;) {
-    try {
-      return Finish(begin_.get(), "beginning a transaction");
-    } catch (const Failure& failure) {
-      if (failure.fault() != Fault::kBusy || std::chrono::steady_clock::now() >= deadline) throw;
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
   }
 }
 

@@ -33,7 +33,6 @@ class TursoConnection final : public Connection {
   TimePoint Now() override { return options_.clock(); }
 
  private:
-  void StartTransaction();
   turso_statement_t* Prepared(sql::Statement statement);
   // Answers false where the sink needs no more rows.
   bool StepThrough(turso_statement_t* prepared, const RowSink& sink, sql::Statement statement);

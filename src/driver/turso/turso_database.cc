@@ -2,11 +2,25 @@
 
 #include <pgqrs/error.h>
 
+#include <mutex>
+
 #include "driver/file/file_dsn.h"
 #include "driver/file/process_clock.h"
 #include "driver/turso/turso_connection.h"
+#include "util/fork_safe.h"
 
 namespace pgqrs::driver {
+namespace {
+
+class OneAtATime {
+ public:
+  std::mutex& mutex() { return mutex_; }
+
+ private:
+  std::mutex mutex_;
+};
+
+}  // namespace
 
 TursoOptions ParseTursoDsn(const Config& config) {
   TursoOptions options;
@@ -18,13 +32,16 @@ TursoOptions ParseTursoDsn(const Config& config) {
     const auto& [name, value] = parameter;
     if (name == "synchronous") {
       options.synchronous_full = IsFirstOf(parameter, "full", "normal");
+    } else if (name == "journal_mode") {
+      options.journal_mode =
+          IsFirstOf(parameter, "mvcc", "wal") ? JournalMode::kMvcc : JournalMode::kWal;
     } else if (name == "cipher") {
       options.settings.cipher = value;
     } else if (name == "hexkey") {
       options.settings.hexkey = value;
     } else {
       throw ConfigError("dsn: unknown parameter \"" + name +
-                        "\"; Turso knows: synchronous, cipher, hexkey");
+                        "\"; Turso knows: synchronous, journal_mode, cipher, hexkey");
     }
   }
   if (options.settings.cipher.empty() != options.settings.hexkey.empty()) {
@@ -41,10 +58,13 @@ std::unique_ptr<Connection> TursoDatabase::OpenWriter() {
   const auto& path = options_.settings.path;
   if (!open_) {
     OpenFile::CheckNotInherited(path);
+    // Other connections fail while the mode is changed.
+    const std::lock_guard lock(util::ForkSafe<OneAtATime>().mutex());
     auto opened = std::make_shared<OpenTursoFile>();
-    opened->changes = LocalChanges::Of(path);
+    opened->changes = LocalChanges::Of(path, options_.journal_mode);
     opened->database = OpenTurso(options_.settings);
     opened->file = OpenFile(path);
+    SetJournalMode(*opened->database, options_.journal_mode);
     open_ = std::move(opened);
   }
   return std::make_unique<TursoConnection>(options_, open_, TursoConnection::Role::kWriter);

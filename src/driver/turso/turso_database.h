@@ -20,6 +20,7 @@ namespace pgqrs::driver {
 struct TursoOptions {
   TursoSettings settings;
   bool synchronous_full = true;
+  JournalMode journal_mode = JournalMode::kWal;
   Duration busy_timeout;
   Clock clock;
 
@@ -28,9 +29,10 @@ struct TursoOptions {
 
 // An open database, which its connections share.
 struct OpenTursoFile {
-  TursoDatabaseHandle database;
-  OpenFile file;  // Noted until it is closed.
+  // What stands first lives until the database is closed.
   std::shared_ptr<LocalChanges> changes;
+  OpenFile file;
+  TursoDatabaseHandle database;
 };
 
 // Reads `turso:…`. Throws ConfigError, which names the part that has no meaning, and shows no key.

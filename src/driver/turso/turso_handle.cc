@@ -48,6 +48,18 @@ TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
   return database;
 }
 
+void SetJournalMode(const turso_database_t& database, JournalMode mode) {
+  constexpr std::string_view kWhat = "setting the journal mode";
+  try {
+    const auto connection = ConnectTurso(&database);
+    ExecuteTurso(
+        connection.get(),
+        mode == JournalMode::kMvcc ? "PRAGMA journal_mode=mvcc" : "PRAGMA journal_mode=wal", kWhat);
+  } catch (const Failure& failure) {
+    throw PgqrsConnectionError(std::string("cannot open the database: ") + failure.what());
+  }
+}
+
 TursoConnectionHandle ConnectTurso(const turso_database_t* database) {
   TursoReason reason;
   turso_connection_t* raw = nullptr;

@@ -2,6 +2,7 @@
 #ifndef PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_
 #define PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -58,6 +59,11 @@ struct TursoSettings {
 // Opens a file, or a private database in memory. Throws PgqrsConnectionError, which says what is
 // wrong with the path.
 TursoDatabaseHandle OpenTurso(const TursoSettings& settings);
+
+enum class JournalMode : std::uint8_t { kWal, kMvcc };
+
+// Sets the mode of the file, while nobody else is connected to it. Throws PgqrsConnectionError.
+void SetJournalMode(const turso_database_t& database, JournalMode mode);
 
 TursoConnectionHandle ConnectTurso(const turso_database_t* database);
 
