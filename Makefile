@@ -10,6 +10,8 @@ DIR ?=
 # make install PREFIX=/usr DESTDIR=/tmp/package
 PREFIX ?= /usr/local
 DESTDIR ?=
+# make install TURSO=ON
+TURSO ?= OFF
 
 export DIR
 export DESTDIR
@@ -79,8 +81,8 @@ soak: release  ## Run the long stress test
 
 .PHONY: install
 install:  ## Install the library under PREFIX=/usr/local
-	@scripts/bootstrap library
-	cmake --preset library -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
+	@scripts/bootstrap $(if $(filter ON,$(TURSO)),turso,library)
+	cmake --preset library -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -DPGQRS_WITH_TURSO=$(TURSO)
 	cmake --build --preset library
 	cmake --install build/library
 
