@@ -1,18 +1,12 @@
 #include "support/faulty_vfs.h"
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
 #include <utility>
 
 namespace pgqrs::testing {
-
-std::string_view ToString(IoCall call) {
-  constexpr std::array<std::string_view, 5> kNames = {"Open", "Read", "Write", "Sync", "Truncate"};
-  return kNames.at(static_cast<std::size_t>(call));
-}
 
 // Our part of an open file; the real VFS's part follows it in the same memory.
 struct FaultyVfs::File {
@@ -111,15 +105,6 @@ struct FaultyVfs::Methods {
   }
 };
 
-template <typename F>
-int FaultyVfs::Do(IoCall call, int error_code, F call_through) {
-  const auto fault = Next(call);
-  if (!fault) return call_through();
-  if (fault == IoFault::kKill) raise(SIGKILL);
-  if (fault == IoFault::kFailAfterwards) call_through();
-  return error_code;
-}
-
 FaultyVfs::FaultyVfs() : real_(sqlite3_vfs_find(nullptr)) {
   using M = sqlite3_io_methods;
   methods_.iVersion = 2;  // Without memory mapped reads, which nothing could make fail.
@@ -155,71 +140,6 @@ FaultyVfs::FaultyVfs() : real_(sqlite3_vfs_find(nullptr)) {
 FaultyVfs::~FaultyVfs() {
   sqlite3_vfs_unregister(&vfs_);
   sqlite3_vfs_register(real_, 1);
-}
-
-void FaultyVfs::Fail(IoCall call, std::int64_t nth, IoFault fault, bool for_good) {
-  const std::lock_guard lock(mutex_);
-  failing_call_ = call;
-  fault_ = fault;
-  fail_at_ = calls_[static_cast<std::size_t>(call)] + nth;
-  for_good_ = for_good;
-}
-
-void FaultyVfs::Lift() {
-  const std::lock_guard lock(mutex_);
-  fail_at_ = 0;
-  full_at_ = kNever;
-}
-
-std::int64_t FaultyVfs::Calls(IoCall call) const {
-  const std::lock_guard lock(mutex_);
-  return calls_[static_cast<std::size_t>(call)];
-}
-
-void FaultyVfs::SetSpace(std::int64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  full_at_ = grown_ + bytes;
-}
-
-std::int64_t FaultyVfs::grown() const {
-  const std::lock_guard lock(mutex_);
-  return grown_;
-}
-
-void FaultyVfs::Record() {
-  const std::lock_guard lock(mutex_);
-  records_ = true;
-}
-
-std::size_t FaultyVfs::RecordCount() const {
-  const std::lock_guard lock(mutex_);
-  return log_.size();
-}
-
-std::vector<IoRecord> FaultyVfs::TakeRecords() {
-  const std::lock_guard lock(mutex_);
-  records_ = false;
-  return std::exchange(log_, {});
-}
-
-std::optional<IoFault> FaultyVfs::Next(IoCall call) {
-  const std::lock_guard lock(mutex_);
-  const auto number = ++calls_[static_cast<std::size_t>(call)];
-  if (fail_at_ == 0 || call != failing_call_) return {};
-  if (for_good_ ? number < fail_at_ : number != fail_at_) return {};
-  return fault_;
-}
-
-bool FaultyVfs::TakeSpace(std::int64_t bytes) {
-  const std::lock_guard lock(mutex_);
-  if (bytes > 0 && grown_ + bytes > full_at_) return false;
-  grown_ += bytes;
-  return true;
-}
-
-void FaultyVfs::Add(IoRecord record) {
-  const std::lock_guard lock(mutex_);
-  if (records_) log_.push_back(std::move(record));
 }
 
 }  // namespace pgqrs::testing

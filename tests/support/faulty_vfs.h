@@ -3,95 +3,26 @@
 
 #include <sqlite3.h>
 
-#include <array>
-#include <cstdint>
-#include <limits>
-#include <mutex>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
+#include "support/faulty_disk.h"
 
 namespace pgqrs::testing {
 
-// The calls of SQLite to the operating system that can be made to fail.
-enum class IoCall : std::uint8_t { kOpen, kRead, kWrite, kSync, kTruncate };
-
-std::string_view ToString(IoCall call);
-
-// What happens instead of a call.
-enum class IoFault : std::uint8_t {
-  kFail,            // It is not carried out and reports an error.
-  kFailAfterwards,  // It is carried out and reports an error all the same.
-  kKill,            // The process dies, as by kill -9.
-};
-
-// A change of a file, as recorded. A write has data, a truncation a new size.
-struct IoRecord {
-  enum class Kind : std::uint8_t { kWrite, kTruncate, kSync, kDelete };
-
-  Kind kind;
-  std::string file;  // The name without the folder.
-  std::int64_t offset = 0;
-  std::string data;
-};
-
-// While it lives it is the default VFS of SQLite in this process: the real one, with failures on
-// demand. Locks and shared memory are passed on; so are syncs in name only, since no test pulls the
-// plug of the machine. It has to outlive every connection. Works from any thread.
-class FaultyVfs {
+// While it lives it is the default VFS of SQLite in this process. Locks and shared memory are
+// passed on.
+class FaultyVfs final : public FaultyDisk {
  public:
   FaultyVfs();
   FaultyVfs(const FaultyVfs&) = delete;
   FaultyVfs& operator=(const FaultyVfs&) = delete;
-  ~FaultyVfs();
-
-  // Lets the n-th call of this kind from now on fail, counting from 1, and, where `for_good`, every
-  // later one too, until Lift.
-  void Fail(IoCall call, std::int64_t nth, IoFault fault = IoFault::kFail, bool for_good = false);
-  void Lift();
-
-  // Calls of this kind so far.
-  std::int64_t Calls(IoCall call) const;
-
-  // The files may grow by so many bytes in all before the disk is full, until Lift.
-  void SetSpace(std::int64_t bytes);
-
-  // By how many bytes the files have grown in all.
-  std::int64_t grown() const;
-
-  // Records writes, truncations, syncs and deletions, until the records are taken.
-  void Record();
-  std::size_t RecordCount() const;
-  std::vector<IoRecord> TakeRecords();
+  ~FaultyVfs() override;
 
  private:
   struct File;
   struct Methods;
 
-  // What to do with the next call of this kind.
-  std::optional<IoFault> Next(IoCall call);
-  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
-  bool TakeSpace(std::int64_t bytes);
-  void Add(IoRecord record);
-  // Carries out `call` with the fault that is due, if any.
-  template <typename F>
-  int Do(IoCall call, int error_code, F call_through);
-
   sqlite3_vfs* const real_;
   sqlite3_vfs vfs_{};
   sqlite3_io_methods methods_{};
-
-  mutable std::mutex mutex_;
-  std::array<std::int64_t, 5> calls_{};
-  IoCall failing_call_ = IoCall::kOpen;
-  IoFault fault_ = IoFault::kFail;
-  std::int64_t fail_at_ = 0;  // 0: never.
-  bool for_good_ = false;
-  std::int64_t grown_ = 0;
-  std::int64_t full_at_ = kNever;
-  bool records_ = false;
-  std::vector<IoRecord> log_;
 };
 
 }  // namespace pgqrs::testing
