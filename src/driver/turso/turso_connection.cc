@@ -121,8 +121,11 @@ void TursoConnection::Commit() {
   try {
     Finish(commit_.get(), "committing");
   } catch (const Failure& failure) {
-    // Whichever call of the system failed, the commit record may have reached the file before.
-    if (failure.fault() == Fault::kStorage) throw Failure(Fault::kUnknown, failure.what());
+    // Whichever call of the system failed, the commit record may have reached the file before; but
+    // for a write that had no room, which is that of the record or of what has to stand before it.
+    if (failure.fault() == Fault::kStorage && !IsOfFullDisk(failure)) {
+      throw Failure(Fault::kUnknown, failure.what());
+    }
     throw;
   }
   if (role_ == Role::kWriter) {

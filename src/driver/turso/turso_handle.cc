@@ -7,7 +7,26 @@
 namespace pgqrs::driver {
 namespace {
 
-Fault FaultOf(turso_status_code_t code) {
+bool IsFull(std::string_view reason) {
+  return reason.find("no storage space") != std::string_view::npos ||
+         reason.find("quota exceeded") != std::string_view::npos;
+}
+
+// Of a call of the system, or of those that stood behind it. Most but not all have a code of their
+// own.
+bool IsOfDisk(std::string_view reason) {
+  return reason.find("I/O error") != std::string_view::npos || reason == "Completion was aborted";
+}
+
+// Turso names the call and, in Rust's words, the kind of error. SQLite's words come first, which
+// are better known.
+std::string InPlainWords(std::string_view reason) {
+  const std::string text(reason);
+  if (IsFull(reason)) return "database or disk is full: " + text;
+  return IsOfDisk(reason) ? "disk I/O error: " + text : text;
+}
+
+Fault FaultOf(turso_status_code_t code, std::string_view reason) {
   switch (code) {
     case TURSO_BUSY:
     case TURSO_BUSY_SNAPSHOT:
@@ -19,7 +38,7 @@ Fault FaultOf(turso_status_code_t code) {
     case TURSO_IOERR:
       return Fault::kStorage;
     default:
-      return Fault::kStatement;
+      return IsOfDisk(reason) ? Fault::kStorage : Fault::kStatement;
   }
 }
 
@@ -34,7 +53,7 @@ TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
   config.encryption_hexkey = OrNull(settings.hexkey);
   if (!settings.cipher.empty()) config.experimental_features = "encryption";
   const auto fail = [&](const TursoReason& reason) {
-    auto why = WhyNotOpened(settings.path, reason.text());
+    auto why = WhyNotOpened(settings.path, InPlainWords(reason.text()));
     if (why.find("ock") != std::string::npos) {  // "Locking error", "database is locked"
       why += "; a Turso file can be open in one process at a time";
     }
@@ -69,9 +88,11 @@ TursoConnectionHandle ConnectTurso(const turso_database_t* database) {
 }
 
 Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::string_view what) {
-  return {FaultOf(code), std::string(what) + ": " + std::string(reason.text()) + " (Turso code " +
-                             std::to_string(code) + ")"};
+  return {FaultOf(code, reason.text()), std::string(what) + ": " + InPlainWords(reason.text()) +
+                                            " (Turso code " + std::to_string(code) + ")"};
 }
+
+bool IsOfFullDisk(const Failure& failure) { return IsFull(failure.what()); }
 
 TursoStatement PrepareTurso(const turso_connection_t* connection, std::string_view sql,
                             std::string_view what) {

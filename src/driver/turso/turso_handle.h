@@ -70,6 +70,9 @@ TursoConnectionHandle ConnectTurso(const turso_database_t* database);
 // The failure that the interface reports by `code`, while doing `what`.
 Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::string_view what);
 
+// Whether a failure of TursoFailure's was for want of space.
+bool IsOfFullDisk(const Failure& failure);
+
 // Prepares one statement for many runs.
 TursoStatement PrepareTurso(const turso_connection_t* connection, std::string_view sql,
                             std::string_view what);
