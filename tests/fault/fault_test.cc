@@ -2,9 +2,14 @@
 
 #include <filesystem>
 #include <string_view>
+#include <utility>
 
-#include "fault/workload.h"
+#include "support/faulty_vfs.h"
 #include "support/seed.h"
+
+#ifdef PGQRS_WITH_TURSO
+#include "fault/faulty_system_calls.h"
+#endif
 
 namespace pgqrs::testing {
 namespace {
@@ -17,9 +22,29 @@ void CopyAsAfterCrash(const std::filesystem::path& from, const std::filesystem::
   }
 }
 
+std::unique_ptr<FaultyDisk> MakeDisk([[maybe_unused]] const std::string& backend) {
+#ifdef PGQRS_WITH_TURSO
+  if (backend == "turso") return std::make_unique<FaultySystemCalls>();
+#endif
+  return std::make_unique<FaultyVfs>();
+}
+
 }  // namespace
 
-std::vector<std::string> FaultTest::RunWorkload(const std::function<void()>& arm) {
+std::vector<std::string> FaultyBackends() {
+#ifdef PGQRS_WITH_TURSO
+  return {"sqlite", "turso"};
+#else
+  return {"sqlite"};
+#endif
+}
+
+FaultTest::FaultTest(std::string backend)
+    : backend_(std::move(backend)), disk_(MakeDisk(backend_)) {}
+
+std::vector<std::string> FaultTest::RunWorkload(const std::function<void()>& arm,
+                                                const std::function<void()>& done,
+                                                void (Workload::*work)()) {
   const TempFolder folder;
   const TempFolder image;
   std::string first_failed;
@@ -33,12 +58,13 @@ std::vector<std::string> FaultTest::RunWorkload(const std::function<void()>& arm
       at_error = now;
       CopyAsAfterCrash(folder.path(), image.path());
     }
-    if (call == "Connect" || call == "Queue") vfs_.Lift();
+    if (call == "Connect" || call == "Queue") disk_->Lift();
   };
   Workload workload(ConfigFor(folder), on_error);
   arm();
-  workload.Run();
-  vfs_.Lift();
+  (workload.*work)();
+  done();
+  disk_->Lift();
 
   SCOPED_TRACE("the call that failed first is " + first_failed);
   workload.expectations().Check(workload.store());
@@ -50,13 +76,18 @@ std::vector<std::string> FaultTest::RunWorkload(const std::function<void()>& arm
   return errors;
 }
 
-std::vector<std::int64_t> FaultTest::FaultPoints(std::int64_t n) {
-  const auto how_many = FromEnvironment("PGQRS_FAULT_POINTS", IsSanitized() ? 6 : 25);
+std::vector<std::int64_t> FaultTest::FaultPoints(std::int64_t n, bool takes_long) {
+  const auto how_many =
+      FromEnvironment("PGQRS_FAULT_POINTS", (IsSanitized() ? 6 : 24) / (takes_long ? 3 : 1));
   return Seeded().Spread(n, how_many);
 }
 
+std::string FaultTest::DsnFor(const TempFolder& folder) const {
+  return backend_ + "://" + folder.File("queue.db");
+}
+
 Config FaultTest::ConfigFor(const TempFolder& folder) const {
-  Config config("sqlite://" + folder.File("queue.db"));
+  Config config(DsnFor(folder));
   config.clock = clock_.AsClock();
   return config;
 }

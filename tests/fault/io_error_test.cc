@@ -4,9 +4,10 @@
 
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "fault/fault_test.h"
-#include "support/faulty_vfs.h"
+#include "support/faulty_disk.h"
 #include "support/temp_folder.h"
 #include "support/throws.h"
 
@@ -15,13 +16,14 @@ namespace {
 
 // One way to fail.
 struct Case {
+  std::string backend;
   IoCall call;
   IoFault fault;
   bool for_good;
 };
 
 std::string NameOf(const Case& tested) {
-  return std::string(ToString(tested.call)) +
+  return tested.backend + std::string(ToString(tested.call)) +
          (tested.fault == IoFault::kFail ? "Fails" : "FailsAfterwards") +
          (tested.for_good ? "ForGood" : "Once");
 }
@@ -30,64 +32,106 @@ void PrintTo(const Case& tested, std::ostream* out) { *out << NameOf(tested); }
 
 class IoErrors : public FaultTest, public ::testing::WithParamInterface<Case> {
  protected:
-  // Runs the workload with the fault at the n-th call, or none for 0. Gives the number of calls.
-  std::int64_t RunWithFaultAt(std::int64_t n) {
+  IoErrors() : FaultTest(GetParam().backend) {}
+
+  // Runs a workload with the fault at some of its calls, one after another.
+  void RunWithFaults(void (Workload::*work)(), bool takes_long) {
+    const auto calls = RunWithFaultAt(0, work);
+    ASSERT_GT(calls, 0);
+    for (const auto n : FaultPoints(calls, takes_long)) {
+      RunWithFaultAt(n, work);
+      if (HasFailure()) return;
+    }
+  }
+
+ private:
+  // With the fault at the n-th call, or none for 0. Gives the number of calls.
+  std::int64_t RunWithFaultAt(std::int64_t n, void (Workload::*work)()) {
     SCOPED_TRACE("the fault is at number " + std::to_string(n));
     const auto& tested = GetParam();
-    std::int64_t calls_before = 0;
-    RunWorkload([&] {
-      calls_before = vfs().Calls(tested.call);
-      if (n > 0) vfs().Fail(tested.call, n, tested.fault, tested.for_good);
-    });
-    return vfs().Calls(tested.call) - calls_before;
+    std::int64_t calls = 0;
+    const auto arm = [&] {
+      calls = -disk().Calls(tested.call);
+      if (n > 0) disk().Fail(tested.call, n, tested.fault, tested.for_good);
+    };
+    RunWorkload(
+        arm, [&] { calls += disk().Calls(tested.call); }, work);
+    return calls;
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Faults, IoErrors,
-                         ::testing::Values(Case{IoCall::kOpen, IoFault::kFail, false},
-                                           Case{IoCall::kOpen, IoFault::kFail, true},
-                                           Case{IoCall::kRead, IoFault::kFail, false},
-                                           Case{IoCall::kRead, IoFault::kFail, true},
-                                           Case{IoCall::kWrite, IoFault::kFail, false},
-                                           Case{IoCall::kWrite, IoFault::kFail, true},
-                                           Case{IoCall::kWrite, IoFault::kFailAfterwards, false},
-                                           Case{IoCall::kSync, IoFault::kFail, false},
-                                           Case{IoCall::kSync, IoFault::kFail, true},
-                                           Case{IoCall::kSync, IoFault::kFailAfterwards, false},
-                                           Case{IoCall::kTruncate, IoFault::kFail, false}),
+std::vector<Case> Cases(bool copies_log) {
+  std::vector<Case> cases;
+  for (const auto& backend : FaultyBackends()) {
+    for (const auto call :
+         {IoCall::kOpen, IoCall::kRead, IoCall::kWrite, IoCall::kSync, IoCall::kTruncate}) {
+      // Turso truncates nothing but the log, where it was copied.
+      if (call == IoCall::kTruncate && backend == "turso" && !copies_log) continue;
+      cases.push_back({backend, call, IoFault::kFail, false});
+      if (call == IoCall::kTruncate) continue;
+      cases.push_back({backend, call, IoFault::kFail, true});
+      if (call == IoCall::kOpen || call == IoCall::kRead) continue;
+      cases.push_back({backend, call, IoFault::kFailAfterwards, false});
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, IoErrors, ::testing::ValuesIn(Cases(/*copies_log=*/false)),
                          [](const ::testing::TestParamInfo<Case>& tested) {
                            return NameOf(tested.param);
                          });
 
 TEST_P(IoErrors, NothingAcknowledgedIsLostWhicheverCallFails) {
-  const auto calls = RunWithFaultAt(0);
-  ASSERT_GT(calls, 0);
-  for (const auto n : FaultPoints(calls)) {
-    RunWithFaultAt(n);
-    if (HasFailure()) return;
-  }
+  RunWithFaults(&Workload::Run, /*takes_long=*/false);
 }
 
-class FailingCommit : public FaultTest {
+class IoErrorsOfLargeWork : public IoErrors {};
+
+INSTANTIATE_TEST_SUITE_P(Faults, IoErrorsOfLargeWork,
+                         ::testing::ValuesIn(Cases(/*copies_log=*/true)),
+                         [](const ::testing::TestParamInfo<Case>& tested) {
+                           return NameOf(tested.param);
+                         });
+
+TEST_P(IoErrorsOfLargeWork, NothingAcknowledgedIsLostWhileTheLogIsCopied) {
+  RunWithFaults(&Workload::RunLarge, /*takes_long=*/true);
+}
+
+class FailingCommit : public EachBackend {
  protected:
+  // The calls of this kind that an enqueue makes.
+  std::int64_t CallsOfEnqueue(IoCall call) {
+    const auto before = disk().Calls(call);
+    queue_.Enqueue("payload");
+    return disk().Calls(call) - before;
+  }
+
   // The error of an enqueue whose n-th call of this kind fails.
   std::string ErrorOfEnqueue(IoCall call, std::int64_t n) {
-    vfs().Fail(call, n);
+    disk().Fail(call, n);
     auto error = MessageOf<InternalError>([this] { queue_.Enqueue("payload"); });
-    vfs().Lift();
+    disk().Lift();
     return error;
   }
 
  private:
   TempFolder folder_;
-  PgqrsStore store_ = PgqrsStore::Connect("sqlite://" + folder_.File("queue.db"));
+  PgqrsStore store_ = PgqrsStore::Connect(DsnFor(folder_));
   Queue queue_ = store_.Queue("jobs");
 };
 
-TEST_F(FailingCommit, SaysThatItsOutcomeIsUnknown) {
-  EXPECT_THAT(ErrorOfEnqueue(IoCall::kWrite, 1), HasSubstr("outcome is unknown"));
-  EXPECT_THAT(ErrorOfEnqueue(IoCall::kWrite, 2), HasSubstr("outcome is unknown"));
-  EXPECT_THAT(ErrorOfEnqueue(IoCall::kSync, 1), HasSubstr("outcome is unknown"));
+PGQRS_FAULT_SUITE(FailingCommit);
+
+TEST_P(FailingCommit, SaysThatItsOutcomeIsUnknown) {
+  CallsOfEnqueue(IoCall::kWrite);  // The first one of a store makes more of them.
+  for (const auto call : {IoCall::kWrite, IoCall::kSync}) {
+    const auto calls = CallsOfEnqueue(call);
+    ASSERT_GT(calls, 0);
+    for (std::int64_t n = 1; n <= calls; ++n) {
+      EXPECT_THAT(ErrorOfEnqueue(call, n), HasSubstr("outcome is unknown")) << ToString(call) << n;
+    }
+  }
 }
 
 }  // namespace

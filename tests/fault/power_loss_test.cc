@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "support/faulty_vfs.h"
+#include "fault/fault_test.h"
+#include "support/faulty_disk.h"
 #include "support/seed.h"
 #include "support/temp_folder.h"
 
@@ -66,13 +67,13 @@ struct Acknowledged {
   bool is_ack;
 };
 
-class PowerLoss : public ::testing::Test {
+class PowerLoss : public EachBackend {
  protected:
-  PowerLoss() { vfs_.Record(); }
+  PowerLoss() { disk().Record(); }
 
   void Work() {
     TempFolder folder;
-    auto store = PgqrsStore::Connect("sqlite://" + folder.File("queue.db"));
+    auto store = PgqrsStore::Connect(DsnFor(folder));
     auto queue = store.Queue("jobs");
     for (int i = 0; i < 60; ++i) {
       Note(queue.Enqueue("one"), false);
@@ -81,7 +82,7 @@ class PowerLoss : public ::testing::Test {
         if (message.Ack()) Note(message.id(), true);
       }
     }
-    records_ = vfs_.TakeRecords();
+    records_ = disk().TakeRecords();
   }
 
   // Checks what is left where the power goes after so many records.
@@ -92,7 +93,7 @@ class PowerLoss : public ::testing::Test {
     for (const auto& [name, content] : LeftOnDisk(std::span(records_).first(records), random)) {
       std::ofstream(folder.File(name), std::ios::binary) << content;
     }
-    auto store = PgqrsStore::Connect("sqlite://" + folder.File("queue.db"));
+    auto store = PgqrsStore::Connect(DsnFor(folder));
     EXPECT_NO_THROW(store.Admin().Verify());
     for (const auto& [when, id, is_ack] : acknowledged_) {
       if (when > records) break;
@@ -116,15 +117,16 @@ class PowerLoss : public ::testing::Test {
   static std::vector<Json> LargeBatch() { return {5, Json(std::string(2000, 'x'))}; }
 
   void Note(std::int64_t id, bool is_ack) {
-    acknowledged_.push_back({.records = vfs_.RecordCount(), .id = id, .is_ack = is_ack});
+    acknowledged_.push_back({.records = disk().RecordCount(), .id = id, .is_ack = is_ack});
   }
 
-  FaultyVfs vfs_;
   std::vector<IoRecord> records_;
   std::vector<Acknowledged> acknowledged_;
 };
 
-TEST_F(PowerLoss, NothingAcknowledgedIsLostWheneverItComes) {
+PGQRS_FAULT_SUITE(PowerLoss);
+
+TEST_P(PowerLoss, NothingAcknowledgedIsLostWheneverItComes) {
   Work();
   // More than the one that closes the store.
   ASSERT_GT(Checkpoints(), 1);

@@ -12,10 +12,14 @@ namespace {
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-std::vector<Json> Payloads(std::string_view name, int n) {
+std::vector<Json> Payloads(std::string_view name, int n, std::size_t size = 0) {
   std::vector<Json> payloads;
   payloads.reserve(static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i) payloads.emplace_back(std::string(name) + "-" + std::to_string(i));
+  for (int i = 0; i < n; ++i) {
+    auto text = std::string(name) + "-" + std::to_string(i);
+    text.resize(std::max(size, text.size()), '.');
+    payloads.emplace_back(text);
+  }
   return payloads;
 }
 
@@ -27,7 +31,7 @@ Workload::Workload(Config config, OnError on_error)
 void Workload::Run() {
   Open();
   // Once more, since only a new connection reads what is there.
-  store_.reset();
+  Close();
   Open();
   Enqueue(Payloads("one", 1));
   Enqueue(Payloads("two", 1));
@@ -51,6 +55,20 @@ void Workload::Run() {
   Settle("Ack", "archived", [](Message& message) { return message.Ack(); });
   Sweep("PurgeQueue", "waiting", Expectations::kGone, [&] { store_->PurgeQueue("jobs"); });
   Enqueue(Payloads("last", 3));
+}
+
+void Workload::RunLarge() {
+  constexpr std::size_t kSize = 40'000;
+  Open();
+  for (const auto* name : {"one", "two", "three"}) {
+    Enqueue(Payloads(name, 40, kSize));
+    Dequeue(20);
+    Settle("Ack", "archived", [](Message& message) { return message.Ack(); });
+    Settle("Delete", Expectations::kGone, [](Message& message) { return message.Delete(); });
+  }
+  Close();
+  Open();
+  Enqueue(Payloads("last", 1, kSize));
 }
 
 void Workload::GoOn() {

@@ -27,6 +27,9 @@ class Workload {
   // Where the first opening fails it is repeated after `on_error`, which may repair the cause.
   void Run();
 
+  // Few calls with so much data that commits copy the log into the database.
+  void RunLarge();
+
   // What a store does once the disk is well again: takes and finishes what waits, and adds one.
   void GoOn();
 
