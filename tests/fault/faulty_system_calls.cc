@@ -53,6 +53,11 @@ std::string NameOf(int file) {
   return IsOfDatabase(name) ? std::string(name) : std::string();
 }
 
+bool IsFolder(int file) {
+  struct stat status = {};
+  return fstat(file, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 std::string Joined(std::span<const iovec> parts) {
   std::string data;
   for (const auto& part : parts) data.append(static_cast<const char*>(part.iov_base), part.iov_len);
@@ -71,8 +76,13 @@ struct FaultySystemCalls::Calls {
   template <typename F>
   static std::int64_t Open(const char* path, F real) {
     auto* disk = active.load();
-    if (disk == nullptr || !IsOfDatabase(NameIn(path))) return real();
-    return disk->Do(IoCall::kOpen, kError, real);
+    const std::string name(NameIn(path));
+    if (disk == nullptr || !IsOfDatabase(name)) return real();
+    const bool is_new = access(path, F_OK) != 0;
+    return disk->Do(IoCall::kOpen, kError, [&] {
+      if (is_new) disk->Add({.kind = IoRecord::Kind::kCreate, .file = name, .data = {}});
+      return real();
+    });
   }
 
   template <typename F>
@@ -115,6 +125,10 @@ struct FaultySystemCalls::Calls {
   template <typename F>
   static std::int64_t Sync(int file, F real) {
     auto* disk = active.load();
+    if (disk != nullptr && IsFolder(file)) {
+      disk->Add({.kind = IoRecord::Kind::kSync, .file = {}, .data = {}});
+      return 0;
+    }
     const auto name = disk == nullptr ? "" : NameOf(file);
     if (name.empty()) return real();
     return disk->Do(IoCall::kSync, kError, [&] {

@@ -22,6 +22,9 @@ using Files = std::map<std::string, std::string>;
 
 void Apply(const IoRecord& record, Files& files) {
   switch (record.kind) {
+    case IoRecord::Kind::kCreate:
+      files[record.file];
+      return;
     case IoRecord::Kind::kWrite: {
       auto& file = files[record.file];
       const auto end = static_cast<std::size_t>(record.offset) + record.data.size();
@@ -41,7 +44,8 @@ void Apply(const IoRecord& record, Files& files) {
 }
 
 // What is on the disk when the power goes after these records: of each file everything up to its
-// last sync, and, of what came later, nothing or a random part, in its order.
+// last sync, and, of what came later, nothing or a random part, in its order. A file that was made
+// since the last sync of the folder may be gone.
 Files LeftOnDisk(std::span<const IoRecord> records, Seeded& random) {
   std::map<std::string, std::size_t> synced;  // The number of records, by file.
   for (std::size_t i = 0; i < records.size(); ++i) {
@@ -57,6 +61,11 @@ Files LeftOnDisk(std::span<const IoRecord> records, Seeded& random) {
     const bool is_durable = is_synced || record.kind == IoRecord::Kind::kDelete;
     if (is_durable || (some_more && random.Coin())) Apply(record, files);
   }
+  const auto last_folder_sync = synced.find("");
+  for (std::size_t i = last_folder_sync == synced.end() ? 0 : last_folder_sync->second;
+       i < records.size(); ++i) {
+    if (records[i].kind == IoRecord::Kind::kCreate && random.Coin()) files.erase(records[i].file);
+  }
   return files;
 }
 
@@ -69,19 +78,27 @@ struct Acknowledged {
 
 class PowerLoss : public EachBackend {
  protected:
-  PowerLoss() { disk().Record(); }
-
-  void Work() {
+  // Records the work of a store. Once it is open its `failing_sync`-th sync fails; 0: none.
+  void Work(std::int64_t failing_sync = 0) {
+    acknowledged_.clear();
+    disk().Record();
     TempFolder folder;
     auto store = PgqrsStore::Connect(DsnFor(folder));
     auto queue = store.Queue("jobs");
+    opened_ = disk().RecordCount();
+    if (failing_sync > 0) disk().Fail(IoCall::kSync, failing_sync);
     for (int i = 0; i < 60; ++i) {
-      Note(queue.Enqueue("one"), false);
-      for (const auto id : queue.EnqueueBatch(LargeBatch())) Note(id, false);
-      for (auto& message : queue.DequeueBatch(3)) {
-        if (message.Ack()) Note(message.id(), true);
+      try {
+        Note(queue.Enqueue("one"), false);
+        for (const auto id : queue.EnqueueBatch(LargeBatch())) Note(id, false);
+        for (auto& message : queue.DequeueBatch(3)) {
+          if (message.Ack()) Note(message.id(), true);
+        }
+      } catch (const InternalError& error) {
+        EXPECT_GT(failing_sync, 0) << error.what();
       }
     }
+    disk().Lift();
     records_ = disk().TakeRecords();
   }
 
@@ -105,12 +122,27 @@ class PowerLoss : public EachBackend {
     }
   }
 
-  std::size_t record_count() const { return records_.size(); }
-  // How often the log was copied into the database.
-  std::int64_t Checkpoints() const {
-    return std::count_if(records_.begin(), records_.end(), [](const IoRecord& record) {
-      return record.kind == IoRecord::Kind::kSync && record.file == "queue.db";
-    });
+  // Does so at some of the moments of the work.
+  void CheckSome(std::int64_t how_many) const {
+    Seeded random;
+    const auto n = static_cast<std::int64_t>(records_.size());
+    for (const auto records : random.Spread(n, FromEnvironment("PGQRS_FAULT_POINTS", how_many))) {
+      Check(static_cast<std::size_t>(records), random);
+      if (HasFailure()) return;
+    }
+  }
+
+  // The numbers, among the syncs of the open store, of those that complete a copy of the log into
+  // the database.
+  std::vector<std::int64_t> SyncsOfCopies() const {
+    std::vector<std::int64_t> numbers;
+    std::int64_t number = 0;
+    for (const auto& record : std::span(records_).subspan(opened_)) {
+      if (record.kind != IoRecord::Kind::kSync) continue;
+      ++number;
+      if (record.file == "queue.db") numbers.push_back(number);
+    }
+    return numbers;
   }
 
  private:
@@ -121,6 +153,7 @@ class PowerLoss : public EachBackend {
   }
 
   std::vector<IoRecord> records_;
+  std::size_t opened_ = 0;  // How many of them were there when the store was open.
   std::vector<Acknowledged> acknowledged_;
 };
 
@@ -128,13 +161,22 @@ PGQRS_FAULT_SUITE(PowerLoss);
 
 TEST_P(PowerLoss, NothingAcknowledgedIsLostWheneverItComes) {
   Work();
-  // More than the one that closes the store.
-  ASSERT_GT(Checkpoints(), 1);
-  Seeded random;
-  const auto how_many = FromEnvironment("PGQRS_FAULT_POINTS", IsSanitized() ? 10 : 40);
-  for (const auto records : random.Spread(static_cast<std::int64_t>(record_count()), how_many)) {
-    Check(static_cast<std::size_t>(records), random);
-    if (HasFailure()) return;
+  ASSERT_THAT(SyncsOfCopies(), Not(IsEmpty()));
+  CheckSome(IsSanitized() ? 10 : 40);
+}
+
+TEST_P(PowerLoss, NothingAcknowledgedIsLostAfterASyncHasFailed) {
+  Work();
+  const auto syncs = SyncsOfCopies();
+  ASSERT_THAT(syncs, Not(IsEmpty()));
+  for (const auto number : syncs) {
+    // That of the log before it, and the one that comes next, too.
+    for (const auto failing : {number - 1, number, number + 1}) {
+      SCOPED_TRACE("sync " + std::to_string(failing) + " has failed");
+      Work(failing);
+      CheckSome(IsSanitized() ? 3 : 12);
+      if (HasFailure()) return;
+    }
   }
 }
 

@@ -27,10 +27,10 @@ enum class IoFault : std::uint8_t {
 
 // A change of a file, as recorded. A write has data, a truncation a new size.
 struct IoRecord {
-  enum class Kind : std::uint8_t { kWrite, kTruncate, kSync, kDelete };
+  enum class Kind : std::uint8_t { kCreate, kWrite, kTruncate, kSync, kDelete };
 
   Kind kind;
-  std::string file;  // The name without the folder.
+  std::string file;  // The name without the folder; empty for a sync of the folder itself.
   std::int64_t offset = 0;
   std::string data;
 };
@@ -59,7 +59,8 @@ class FaultyDisk {
   // By how many bytes the files have grown in all.
   std::int64_t grown() const;
 
-  // Records writes, truncations, syncs and deletions, until the records are taken.
+  // Records what changes files, until the records are taken. Where only the database knows that it
+  // syncs the folder there are no records of files that are made.
   void Record();
   std::size_t RecordCount() const;
   std::vector<IoRecord> TakeRecords();

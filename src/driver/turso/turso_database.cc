@@ -1,7 +1,10 @@
 #include "driver/turso/turso_database.h"
 
+#include <fcntl.h>
 #include <pgqrs/error.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <mutex>
 
 #include "driver/file/file_dsn.h"
@@ -19,6 +22,17 @@ class OneAtATime {
  private:
   std::mutex mutex_;
 };
+
+// The engine syncs its files, but not their folder, without which the loss of power may take a new
+// file away with all that was synced in it. As with SQLite it is no error where that cannot be
+// done.
+void SyncFolderOf(const std::string& path) {
+  const auto folder = std::filesystem::path(path).parent_path();
+  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) return;
+  fsync(file);
+  close(file);
+}
 
 }  // namespace
 
@@ -65,6 +79,7 @@ std::unique_ptr<Connection> TursoDatabase::OpenWriter() {
     opened->database = OpenTurso(options_.settings);
     opened->file = OpenFile(path);
     SetJournalMode(*opened->database, options_.journal_mode);
+    if (!is_private()) SyncFolderOf(path);  // The log is made at once, too.
     open_ = std::move(opened);
   }
   return std::make_unique<TursoConnection>(options_, open_, TursoConnection::Role::kWriter);
