@@ -135,6 +135,20 @@ TEST_F(TursoTest, AFileThatWasRemovedIsNoticed) {
   EXPECT_EQ(queue.Metrics().waiting, 2);
 }
 
+// Neither a loss of data nor something that a store could repair: with a log beside it the file may
+// have been a whole one.
+TEST_F(TursoTest, AFileOfWhichThereIsAPartOfAPageIsRefusedWithAdvice) {
+  Open();
+  for (const auto* end : {"-wal", "-turn"}) std::filesystem::remove(path() + end);
+  for (const auto size : {2048U, 100U}) {
+    std::filesystem::resize_file(path(), size);
+    EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { Open(); }),
+                AllOf(HasSubstr("ends within its first page"), HasSubstr("remove it")));
+  }
+  std::filesystem::remove(path());
+  Open().Queue("jobs").Enqueue("payload");
+}
+
 TEST_F(TursoTest, EncryptedPayloadsCannotBeReadInTheFile) {
   const std::string key = "?cipher=aegis256&hexkey=" + std::string(64, 'a');
   {

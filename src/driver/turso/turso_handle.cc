@@ -57,6 +57,11 @@ TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
     if (why.find("ock") != std::string::npos) {  // "Locking error", "database is locked"
       why += "; a Turso file can be open in one process at a time";
     }
+    if (why.find("short read on page 1") != std::string::npos) {
+      why +=
+          "; the file ends within its first page, as where the disk was full when it was made: if "
+          "nothing was ever stored in it, remove it";
+    }
     throw PgqrsConnectionError("cannot open \"" + settings.path + "\": " + why);
   };
   TursoReason reason;
@@ -92,7 +97,10 @@ Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::s
                                             " (Turso code " + std::to_string(code) + ")"};
 }
 
-bool IsOfFullDisk(const Failure& failure) { return IsFull(failure.what()); }
+bool IsOfFullDisk(const Failure& failure) {
+  const std::string_view what = failure.what();
+  return IsFull(what) && what.find("Checkpoint failed") == std::string_view::npos;
+}
 
 TursoStatement PrepareTurso(const turso_connection_t* connection, std::string_view sql,
                             std::string_view what) {
