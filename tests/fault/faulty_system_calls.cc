@@ -17,7 +17,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace pgqrs::testing {
 namespace {
@@ -97,18 +96,21 @@ struct FaultySystemCalls::Calls {
     auto* disk = active.load();
     const auto name = disk == nullptr ? "" : NameOf(file);
     if (name.empty()) return real();
-    auto data = Joined(parts);
+    const auto data = Joined(parts);
     struct stat status = {};
     fstat(file, &status);
-    const auto end = offset + static_cast<std::int64_t>(data.size());
-    if (!disk->TakeSpace(std::max<std::int64_t>(0, end - status.st_size))) return -ENOSPC;
-    return disk->Do(IoCall::kWrite, kError, [&] {
+    const auto size = static_cast<std::int64_t>(data.size());
+    const auto room = disk->TakeSpace(size, offset + size, status.st_size);
+    const auto write = [&](std::int64_t length) {
       disk->Add({.kind = IoRecord::Kind::kWrite,
                  .file = name,
                  .offset = offset,
-                 .data = std::move(data)});
-      return real();
-    });
+                 .data = data.substr(0, static_cast<std::size_t>(length))});
+      return Kernel(SYS_pwrite64, file, data.data(), length, offset);
+    };
+    // As the kernel, which writes what it can and refuses the rest when it is asked again.
+    const auto write_all = [&] { return room == 0 && size > 0 ? -ENOSPC : write(room); };
+    return disk->Do(IoCall::kWrite, kError, write_all, [&] { write(room / 2); });
   }
 
   template <typename F>

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <pgqrs/pgqrs.h>
 
+#include <map>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -23,8 +24,10 @@ struct Case {
 };
 
 std::string NameOf(const Case& tested) {
-  return tested.backend + std::string(ToString(tested.call)) +
-         (tested.fault == IoFault::kFail ? "Fails" : "FailsAfterwards") +
+  const std::map<IoFault, std::string> faults = {{IoFault::kFail, "Fails"},
+                                                 {IoFault::kFailHalfway, "FailsHalfway"},
+                                                 {IoFault::kFailAfterwards, "FailsAfterwards"}};
+  return tested.backend + std::string(ToString(tested.call)) + faults.at(tested.fault) +
          (tested.for_good ? "ForGood" : "Once");
 }
 
@@ -39,6 +42,7 @@ class IoErrors : public FaultTest, public ::testing::WithParamInterface<Case> {
     const auto calls = RunWithFaultAt(0, work);
     ASSERT_GT(calls, 0);
     for (const auto n : FaultPoints(calls, takes_long)) {
+      if (GetParam().fault == IoFault::kFailHalfway && n < FirstTornWrite()) continue;
       RunWithFaultAt(n, work);
       if (HasFailure()) return;
     }
@@ -72,6 +76,7 @@ std::vector<Case> Cases(bool copies_log) {
       cases.push_back({backend, call, IoFault::kFail, true});
       if (call == IoCall::kOpen || call == IoCall::kRead) continue;
       cases.push_back({backend, call, IoFault::kFailAfterwards, false});
+      if (call == IoCall::kWrite) cases.push_back({backend, call, IoFault::kFailHalfway, false});
     }
   }
   return cases;

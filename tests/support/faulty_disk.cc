@@ -1,5 +1,6 @@
 #include "support/faulty_disk.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace pgqrs::testing {
@@ -62,11 +63,12 @@ std::optional<IoFault> FaultyDisk::Next(IoCall call) {
   return fault_;
 }
 
-bool FaultyDisk::TakeSpace(std::int64_t bytes) {
+std::int64_t FaultyDisk::TakeSpace(std::int64_t bytes, std::int64_t end, std::int64_t file_size) {
   const std::lock_guard lock(mutex_);
-  if (bytes > 0 && grown_ + bytes > full_at_) return false;
-  grown_ += bytes;
-  return true;
+  const auto growth = std::max<std::int64_t>(0, end - file_size);
+  const auto room = std::min(growth, std::max<std::int64_t>(0, full_at_ - grown_));
+  grown_ += room;
+  return std::max<std::int64_t>(0, bytes - (growth - room));
 }
 
 void FaultyDisk::Add(IoRecord record) {

@@ -21,6 +21,7 @@ std::string_view ToString(IoCall call);
 // What happens instead of a call.
 enum class IoFault : std::uint8_t {
   kFail,            // It is not carried out and reports an error.
+  kFailHalfway,     // A half of it is carried out, and it reports an error. For writes.
   kFailAfterwards,  // It is carried out and reports an error all the same.
   kKill,            // The process dies, as by kill -9.
 };
@@ -71,15 +72,21 @@ class FaultyDisk {
   // Carries out a call with the fault that is due, if any; gives `error` for one that fails.
   template <typename Result, typename F>
   Result Do(IoCall call, Result error, F call_through) {
+    return Do(call, error, call_through, call_through);
+  }
+  template <typename Result, typename F, typename G>
+  Result Do(IoCall call, Result error, F call_through, G call_halfway) {
     const auto fault = Next(call);
     if (!fault) return call_through();
     if (fault == IoFault::kKill) raise(SIGKILL);
+    if (fault == IoFault::kFailHalfway) call_halfway();
     if (fault == IoFault::kFailAfterwards) call_through();
     return error;
   }
 
-  // Takes what a file grows by. Answers false where the disk is full.
-  bool TakeSpace(std::int64_t bytes);
+  // Takes what a file grows by where so many bytes are written to it, whose end is then here. Gives
+  // how many of them there is room for.
+  std::int64_t TakeSpace(std::int64_t bytes, std::int64_t end, std::int64_t file_size);
   void Add(IoRecord record);
 
  private:

@@ -1,6 +1,5 @@
 #include "support/faulty_vfs.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <new>
 #include <stdexcept>
@@ -60,14 +59,22 @@ struct FaultyVfs::Methods {
     auto& owner = *file.owner;
     sqlite3_int64 size = 0;
     file.real()->pMethods->xFileSize(file.real(), &size);
-    if (!owner.TakeSpace(std::max<std::int64_t>(0, offset + n - size))) return SQLITE_FULL;
-    return owner.Do(IoCall::kWrite, SQLITE_IOERR_WRITE, [&] {
-      owner.Add({.kind = IoRecord::Kind::kWrite,
-                 .file = *file.name,
-                 .offset = offset,
-                 .data = std::string(static_cast<const char*>(data), static_cast<std::size_t>(n))});
-      return file.real()->pMethods->xWrite(file.real(), data, n, offset);
-    });
+    const auto room = static_cast<int>(owner.TakeSpace(n, offset + n, size));
+    const auto write = [&](int length) {
+      if (length == 0) return SQLITE_OK;
+      owner.Add(
+          {.kind = IoRecord::Kind::kWrite,
+           .file = *file.name,
+           .offset = offset,
+           .data = std::string(static_cast<const char*>(data), static_cast<std::size_t>(length))});
+      return file.real()->pMethods->xWrite(file.real(), data, length, offset);
+    };
+    // As the real one, which writes what it can before it gives up.
+    const auto write_all = [&] {
+      const int code = write(room);
+      return code == SQLITE_OK && room < n ? SQLITE_FULL : code;
+    };
+    return owner.Do(IoCall::kWrite, SQLITE_IOERR_WRITE, write_all, [&] { write(room / 2); });
   }
 
   static int Truncate(sqlite3_file* raw, sqlite3_int64 size) {
