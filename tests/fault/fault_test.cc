@@ -1,5 +1,6 @@
 #include "fault/fault_test.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -77,8 +78,8 @@ std::vector<std::string> FaultTest::RunWorkload(const std::function<void()>& arm
 }
 
 std::vector<std::int64_t> FaultTest::FaultPoints(std::int64_t n, bool takes_long) {
-  const auto how_many =
-      FromEnvironment("PGQRS_FAULT_POINTS", (IsSanitized() ? 6 : 24) / (takes_long ? 3 : 1));
+  const auto how_many = FromEnvironment("PGQRS_FAULT_POINTS", IsSanitized() ? 6 : 24);
+  if (takes_long) return Seeded().Spread(n, std::max<std::int64_t>(1, how_many / 3));
   return Seeded().Spread(n, how_many);
 }
 

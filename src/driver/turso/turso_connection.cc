@@ -122,8 +122,10 @@ void TursoConnection::Commit() {
     Finish(commit_.get(), "committing");
   } catch (const Failure& failure) {
     // Whichever call of the system failed, the commit record may have reached the file before; but
-    // for a write that had no room, which is that of the record or of what has to stand before it.
-    if (failure.fault() == Fault::kStorage && !IsOfFullDisk(failure)) {
+    // for a write to the WAL that had no room, which is that of the record or of what has to stand
+    // before it.
+    const bool is_known = options_.journal_mode == JournalMode::kWal && IsOfFullDisk(failure);
+    if (failure.fault() == Fault::kStorage && !is_known) {
       throw Failure(Fault::kUnknown, failure.what());
     }
     throw;
