@@ -1,5 +1,5 @@
-// Runs pgqrs and straight programs against SQLite and Postgres next to each other on one disk, and
-// compares them.
+// Runs pgqrs and straight programs against SQLite, Postgres and Turso next to each other on one
+// disk, and compares them.
 #include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
@@ -42,15 +42,15 @@ constexpr std::array kScenarios = {
     Scenario{"drain-lone", DrainLoneMessages},
     Scenario{"drain-threads", DrainManyThreads},
     Scenario{"enqueue-lone", EnqueueAlone},
-    Scenario{"enqueue-threads", EnqueueManyThreads, kOnSharedOnes},
+    Scenario{"enqueue-threads", EnqueueManyThreads},
     Scenario{"enqueue-batch", EnqueueInBatches},
     Scenario{"long-queue", LongQueue},
     Scenario{"long-archive", LongArchive, kEverywhere, minutes(30)},
-    Scenario{"wake-same-process", WakeSameProcess, Backend::kSqlite},
+    Scenario{"wake-same-process", WakeSameProcess, kOnFiles},
     Scenario{"wake-other-process", WakeOtherProcess, kOnSharedOnes},
-    Scenario{"idle-cpu", IdleCpu, kOnSharedOnes},
-    Scenario{"memory", FlatMemory, Backend::kSqlite},
-    Scenario{"open", OpenExisting, Backend::kSqlite},
+    Scenario{"idle-cpu", IdleCpu},
+    Scenario{"memory", FlatMemory, kOnFiles},
+    Scenario{"open", OpenExisting, kOnFiles},
     Scenario{"cost", CostOfMessage, Backend::kPostgres},
     Scenario{"steady-alone", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
     Scenario{"steady-pinned", PinnedState, Backend::kPostgres, minutes(kMostMinutes + 5)},

@@ -50,10 +50,9 @@ struct Config {
   //                                   of power. `normal`: it survives the death of every process;
   //                                   a loss of power may take back the last moments.
   // For Turso, where the library was built with it, the same with `turso:` in place of `sqlite:`. A
-  // file is open in one process at a time. More parameters, for what is experimental in Turso:
+  // file is open in one process at a time. Two more parameters, for something that is experimental
+  // in Turso:
   //   cipher, hexkey                  encrypt the file: `?cipher=aegis256&hexkey=` and 64 digits
-  //   journal_mode = wal | mvcc       `wal` (the default), or versions of rows in memory and a log
-  //                                   of their own, which SQLite cannot read
   // For Postgres, 15 or newer, everything that libpq takes:
   //   postgresql://user@host:port/database?sslmode=verify-full     a URL; also postgres://
   //   host=db.example.com dbname=app user=app                      keywords with values

@@ -27,13 +27,6 @@ const std::vector<Backend>& Backends() {
        .is_shared = true,
        .keeps_text = true,
        .new_dsn = [](const TempFolder& folder) { return "turso://" + folder.File("queue.db"); }},
-      {.name = "TursoMvcc",
-       .is_shared = true,
-       .keeps_text = true,
-       .new_dsn =
-           [](const TempFolder& folder) {
-             return "turso://" + folder.File("queue.db") + "?journal_mode=mvcc";
-           }},
 #endif
   };
   return backends;

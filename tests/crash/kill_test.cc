@@ -71,7 +71,7 @@ class TursoKilled : public Killed {};
 
 // A file is open in one process at a time.
 TEST_P(TursoKilled, OneProcessAfterTheOtherLosesAndDoublesNothing) {
-  UseDsn("turso://" + database() + "?journal_mode=" + GetParam());
+  UseDsn("turso://" + database());
   Seeded random;
   for (std::int64_t round = 0; round < 2 * Rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
@@ -85,7 +85,7 @@ TEST_P(TursoKilled, OneProcessAfterTheOtherLosesAndDoublesNothing) {
   CheckAgainstJournals();
   EXPECT_THAT(ReadJournals().acked, Not(IsEmpty()));
 }
-INSTANTIATE_TEST_SUITE_P(On, TursoKilled, ::testing::Values("wal", "mvcc"),
+INSTANTIATE_TEST_SUITE_P(On, TursoKilled, ::testing::Values("turso"),
                          [](const auto& tested) { return std::string(tested.param); });
 #endif
 

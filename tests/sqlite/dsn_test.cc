@@ -6,7 +6,7 @@
 namespace pgqrs::testing {
 namespace {
 
-driver::SqliteOptions Parsed(const std::string& dsn) { return driver::ParseSqliteDsn(Config(dsn)); }
+driver::FileOptions Parsed(const std::string& dsn) { return driver::ParseSqliteDsn(Config(dsn)); }
 
 std::string Refusal(const std::string& dsn) {
   return MessageOf<ConfigError>([&] { PgqrsStore::Connect(dsn); });

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "driver/turso/turso_handle.h"
 #include "support/can_fork.h"
 #include "support/sqlite_shell.h"
 #include "turso/turso_test.h"
@@ -70,32 +71,14 @@ TEST_F(TursoTest, GoesOnWithAFileOfSqlite) {
   EXPECT_EQ(store.Queue("jobs").Metrics().waiting + store.Queue("jobs").Metrics().leased, 98);
 }
 
-TEST_F(TursoTest, AFileGoesFromOneJournalModeToTheOther) {
+TEST_F(TursoTest, AFileInAnotherJournalModeIsRefused) {
   {
-    auto store = Open("?journal_mode=mvcc");
-    Fill(store);
+    const auto file = driver::OpenTurso(path(), {});
+    const auto connection = driver::ConnectTurso(file.get());
+    driver::ExecuteTurso(connection.get(), "PRAGMA journal_mode=mvcc", "changing the mode");
   }
-  {
-    auto store = Open();
-    ExpectAllThere(store);
-  }
-  EXPECT_EQ(IntegrityOf(path()), "ok");
-  {
-    auto store = Open("?journal_mode=mvcc");
-    store.Admin().Verify();
-    store.Queue("jobs").Enqueue("more");
-  }
-  auto store = Open();
-  EXPECT_EQ(store.Queue("jobs").Metrics().waiting + store.Queue("jobs").Metrics().leased, 98);
-}
-
-TEST_F(TursoTest, AllStoresOfAFileUseOneJournalMode) {
-  auto store = Open("?journal_mode=mvcc");
   EXPECT_THAT(MessageOf<PgqrsConnectionError>([this] { Open(); }),
-              HasSubstr("in another journal mode"));
-  auto same = Open("?journal_mode=mvcc");
-  same.Queue("jobs").Enqueue("payload");
-  EXPECT_TRUE(store.Queue("jobs").Dequeue());
+              HasSubstr("its journal mode is mvcc"));
 }
 
 TEST_F(TursoTest, ASecondProcessIsToldThatTheFileIsOpen) {

@@ -4,13 +4,13 @@
 
 #include "driver/file/file_dsn.h"
 #include "driver/file/process_clock.h"
-#include "driver/sqlite/sqlite_connection.h"
 #include "driver/sqlite/sqlite_listener.h"
+#include "driver/sqlite/sqlite_session.h"
 
 namespace pgqrs::driver {
 
-SqliteOptions ParseSqliteDsn(const Config& config) {
-  SqliteOptions options;
+FileOptions ParseSqliteDsn(const Config& config) {
+  FileOptions options;
   options.busy_timeout = config.connection_timeout;
   options.clock = ProcessClock(config);
   const auto dsn = ParseFileDsn(config.dsn, "sqlite:");
@@ -30,11 +30,16 @@ SqliteDatabase::SqliteDatabase(const Config& config) : options_(ParseSqliteDsn(c
 }
 
 std::unique_ptr<Connection> SqliteDatabase::OpenWriter() {
-  return std::make_unique<SqliteConnection>(options_, SqliteConnection::Role::kWriter);
+  return Open(FileConnection::Role::kWriter);
 }
 
 std::unique_ptr<Connection> SqliteDatabase::OpenReader() {
-  return std::make_unique<SqliteConnection>(options_, SqliteConnection::Role::kReader);
+  return Open(FileConnection::Role::kReader);
+}
+
+std::unique_ptr<Connection> SqliteDatabase::Open(FileConnection::Role role) {
+  return std::make_unique<FileConnection>("sqlite", options_,
+                                          std::make_unique<SqliteSession>(options_, role));
 }
 
 std::unique_ptr<ChangeListener> SqliteDatabase::Listen(

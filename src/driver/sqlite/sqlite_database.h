@@ -6,25 +6,15 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "driver/driver.h"
+#include "driver/file/file_connection.h"
 
 namespace pgqrs::driver {
 
-// What a SQLite DSN says.
-struct SqliteOptions {
-  std::string path;  // ":memory:" for a private database in memory.
-  bool synchronous_full = true;
-  Duration busy_timeout;
-  Clock clock;
-
-  bool in_memory() const { return path == ":memory:"; }
-};
-
 // Reads `sqlite:…`. Throws ConfigError, which names the part that has no meaning.
-SqliteOptions ParseSqliteDsn(const Config& config);
+FileOptions ParseSqliteDsn(const Config& config);
 
 class SqliteDatabase final : public Database {
  public:
@@ -41,7 +31,9 @@ class SqliteDatabase final : public Database {
       std::function<void(const Announcement&)> on_change) override;
 
  private:
-  SqliteOptions options_;
+  std::unique_ptr<Connection> Open(FileConnection::Role role);
+
+  FileOptions options_;
 };
 
 }  // namespace pgqrs::driver

@@ -41,7 +41,7 @@ void Drain(int file) {
 }  // namespace
 
 std::unique_ptr<SqliteListener> SqliteListener::Start(
-    const SqliteOptions& options, std::function<void(const Announcement&)> on_change) {
+    const FileOptions& options, std::function<void(const Announcement&)> on_change) {
   Descriptor notifier(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   Descriptor control(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (notifier.number() < 0 || control.number() < 0) return nullptr;
@@ -49,7 +49,7 @@ std::unique_ptr<SqliteListener> SqliteListener::Start(
       new SqliteListener(options, std::move(on_change), std::move(notifier), std::move(control)));
 }
 
-SqliteListener::SqliteListener(const SqliteOptions& options,
+SqliteListener::SqliteListener(const FileOptions& options,
                                std::function<void(const Announcement&)> on_change,
                                Descriptor notifier, Descriptor control)
     : log_path_(options.path + "-wal"),
@@ -132,7 +132,7 @@ void SqliteListener::Listen() {
 
 #else  // No inotify.
 
-std::unique_ptr<SqliteListener> SqliteListener::Start(const SqliteOptions&,
+std::unique_ptr<SqliteListener> SqliteListener::Start(const FileOptions&,
                                                       std::function<void(const Announcement&)>) {
   return nullptr;
 }

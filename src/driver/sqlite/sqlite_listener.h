@@ -24,7 +24,7 @@ namespace pgqrs::driver {
 class SqliteListener final : public ChangeListener {
  public:
   // Nothing where the system has no inotify; the engine's fallback poll is then the only way.
-  static std::unique_ptr<SqliteListener> Start(const SqliteOptions& options,
+  static std::unique_ptr<SqliteListener> Start(const FileOptions& options,
                                                std::function<void(const Announcement&)> on_change);
   SqliteListener(const SqliteListener&) = delete;
   SqliteListener& operator=(const SqliteListener&) = delete;
@@ -47,7 +47,7 @@ class SqliteListener final : public ChangeListener {
     int number_;
   };
 
-  SqliteListener(const SqliteOptions& options, std::function<void(const Announcement&)> on_change,
+  SqliteListener(const FileOptions& options, std::function<void(const Announcement&)> on_change,
                  Descriptor notifier, Descriptor control);
   void Listen();
   void FollowArmed();

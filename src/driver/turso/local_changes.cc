@@ -1,7 +1,5 @@
 #include "driver/turso/local_changes.h"
 
-#include <pgqrs/error.h>
-
 #include <map>
 #include <utility>
 
@@ -16,13 +14,13 @@ class Registry {
  public:
   std::mutex& mutex() { return mutex_; }
 
-  std::shared_ptr<LocalChanges> Find(const std::string& path, JournalMode mode) {
+  std::shared_ptr<LocalChanges> Find(const std::string& path) {
     const std::lock_guard lock(mutex_);
     std::erase_if(files_, [](const auto& file) { return file.second.expired(); });
     // A forked child has no share in what its parent does.
     auto& known = files_[{util::ForkGeneration(), path}];
     auto changes = known.lock();
-    if (!changes) known = changes = std::make_shared<LocalChanges>(mode);
+    if (!changes) known = changes = std::make_shared<LocalChanges>();
     return changes;
   }
 
@@ -65,15 +63,9 @@ class LocalChanges::Listener final : public ChangeListener {
   std::atomic<bool> is_armed_ = false;
 };
 
-std::shared_ptr<LocalChanges> LocalChanges::Of(const std::string& path, JournalMode mode) {
-  if (path == ":memory:") return std::make_shared<LocalChanges>(mode);
-  auto changes = util::ForkSafe<Registry>().Find(path, mode);
-  if (changes->mode_ != mode) {
-    throw PgqrsConnectionError(
-        "cannot open \"" + path +
-        "\": another store of this process has it open in another journal mode");
-  }
-  return changes;
+std::shared_ptr<LocalChanges> LocalChanges::Of(const std::string& path) {
+  if (path == ":memory:") return std::make_shared<LocalChanges>();
+  return util::ForkSafe<Registry>().Find(path);
 }
 
 void LocalChanges::Announce(const void* owner, const Announcement& announcement) {

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "driver/driver.h"
-#include "driver/turso/turso_handle.h"
 
 namespace pgqrs::driver {
 
@@ -18,11 +17,8 @@ namespace pgqrs::driver {
 // process can have it open, so nothing has to be watched. Any thread may call it.
 class LocalChanges {
  public:
-  // The one of the file at this real path; for `:memory:` a new one. Throws PgqrsConnectionError
-  // where the file is open in the other mode.
-  static std::shared_ptr<LocalChanges> Of(const std::string& path, JournalMode mode);
-
-  explicit LocalChanges(JournalMode mode) : mode_(mode) {}
+  // The one of the file at this real path; for `:memory:` a new one.
+  static std::shared_ptr<LocalChanges> Of(const std::string& path);
 
   // How often was committed.
   std::uint64_t commits() const { return commits_; }
@@ -39,7 +35,6 @@ class LocalChanges {
  private:
   class Listener;
 
-  const JournalMode mode_;
   std::atomic<std::uint64_t> commits_ = 0;
   std::mutex mutex_;  // Held while an on_change runs.
   std::vector<Listener*> listeners_;

@@ -10,30 +10,10 @@
 #include <string_view>
 
 #include "driver/driver.h"
-#include "driver/file/open_file.h"
-#include "driver/turso/local_changes.h"
-#include "driver/turso/turso_handle.h"
+#include "driver/file/file_connection.h"
+#include "driver/turso/turso_file.h"
 
 namespace pgqrs::driver {
-
-// What a Turso DSN says.
-struct TursoOptions {
-  TursoSettings settings;
-  bool synchronous_full = true;
-  JournalMode journal_mode = JournalMode::kWal;
-  Duration busy_timeout;
-  Clock clock;
-
-  bool in_memory() const { return settings.path == ":memory:"; }
-};
-
-// An open database, which its connections share.
-struct OpenTursoFile {
-  // What stands first lives until the database is closed.
-  std::shared_ptr<LocalChanges> changes;
-  OpenFile file;
-  TursoDatabaseHandle database;
-};
 
 // Reads `turso:…`. Throws ConfigError, which names the part that has no meaning, and shows no key.
 TursoOptions ParseTursoDsn(const Config& config);
@@ -52,12 +32,14 @@ class TursoDatabase final : public Database {
   std::unique_ptr<ChangeListener> Listen(
       std::function<void(const Announcement&)> on_change) override;
   void Announce(const Announcement& announcement) override {
-    open_->changes->Announce(this, announcement);
+    file_->changes()->Announce(this, announcement);
   }
 
  private:
+  std::unique_ptr<Connection> Open(FileConnection::Role role);
+
   TursoOptions options_;
-  std::shared_ptr<OpenTursoFile> open_;  // From the first connection on.
+  std::shared_ptr<TursoFile> file_;  // From the first connection on.
 };
 
 }  // namespace pgqrs::driver

@@ -46,14 +46,14 @@ const char* OrNull(const std::string& text) { return text.empty() ? nullptr : te
 
 }  // namespace
 
-TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
+TursoDatabaseHandle OpenTurso(const std::string& path, const TursoKey& key) {
   turso_database_config_t config = {};
-  config.path = settings.path.c_str();
-  config.encryption_cipher = OrNull(settings.cipher);
-  config.encryption_hexkey = OrNull(settings.hexkey);
-  if (!settings.cipher.empty()) config.experimental_features = "encryption";
+  config.path = path.c_str();
+  config.encryption_cipher = OrNull(key.cipher);
+  config.encryption_hexkey = OrNull(key.hexkey);
+  if (!key.cipher.empty()) config.experimental_features = "encryption";
   const auto fail = [&](const TursoReason& reason) {
-    auto why = WhyNotOpened(settings.path, InPlainWords(reason.text()));
+    auto why = WhyNotOpened(path, InPlainWords(reason.text()));
     if (why.find("ock") != std::string::npos) {  // "Locking error", "database is locked"
       why += "; a Turso file can be open in one process at a time";
     }
@@ -62,7 +62,7 @@ TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
           "; the file ends within its first page, as where the disk was full when it was made: if "
           "nothing was ever stored in it, remove it";
     }
-    throw PgqrsConnectionError("cannot open \"" + settings.path + "\": " + why);
+    throw PgqrsConnectionError("cannot open \"" + path + "\": " + why);
   };
   TursoReason reason;
   const turso_database_t* raw = nullptr;
@@ -70,18 +70,6 @@ TursoDatabaseHandle OpenTurso(const TursoSettings& settings) {
   TursoDatabaseHandle database(raw);
   if (turso_database_open(raw, reason.out()) != TURSO_OK) fail(reason);
   return database;
-}
-
-void SetJournalMode(const turso_database_t& database, JournalMode mode) {
-  constexpr std::string_view kWhat = "setting the journal mode";
-  try {
-    const auto connection = ConnectTurso(&database);
-    ExecuteTurso(
-        connection.get(),
-        mode == JournalMode::kMvcc ? "PRAGMA journal_mode=mvcc" : "PRAGMA journal_mode=wal", kWhat);
-  } catch (const Failure& failure) {
-    throw PgqrsConnectionError(std::string("cannot open the database: ") + failure.what());
-  }
 }
 
 TursoConnectionHandle ConnectTurso(const turso_database_t* database) {

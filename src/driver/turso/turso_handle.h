@@ -2,7 +2,6 @@
 #ifndef PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_
 #define PGQRS_DRIVER_TURSO_TURSO_HANDLE_H_
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,21 +48,15 @@ class TursoReason {
   const char* text_ = nullptr;
 };
 
-// What a database is opened with. Empty texts are left out.
-struct TursoSettings {
-  std::string path;
+// By which a file is encrypted; empty where it is not.
+struct TursoKey {
   std::string cipher;
   std::string hexkey;
 };
 
 // Opens a file, or a private database in memory. Throws PgqrsConnectionError, which says what is
 // wrong with the path.
-TursoDatabaseHandle OpenTurso(const TursoSettings& settings);
-
-enum class JournalMode : std::uint8_t { kWal, kMvcc };
-
-// Sets the mode of the file, while nobody else is connected to it. Throws PgqrsConnectionError.
-void SetJournalMode(const turso_database_t& database, JournalMode mode);
+TursoDatabaseHandle OpenTurso(const std::string& path, const TursoKey& key);
 
 TursoConnectionHandle ConnectTurso(const turso_database_t* database);
 
@@ -84,6 +77,30 @@ void ExecuteTurso(const turso_connection_t* connection, std::string_view sql,
 
 // Steps to the next row. Answers false behind the last one.
 bool StepTurso(const turso_statement_t* statement, std::string_view what);
+
+// The row at which a statement is.
+class TursoRow final : public Row {
+ public:
+  explicit TursoRow(const turso_statement_t* statement) : statement_(statement) {}
+
+  bool IsNull(int column) const override {
+    return turso_statement_row_value_kind(statement_, Index(column)) == TURSO_TYPE_NULL;
+  }
+  std::int64_t Int(int column) const override {
+    return turso_statement_row_value_int(statement_, Index(column));
+  }
+  std::string_view Text(int column) const override {
+    const auto* text = turso_statement_row_value_bytes_ptr(statement_, Index(column));
+    const auto length = turso_statement_row_value_bytes_count(statement_, Index(column));
+    if (text == nullptr || length <= 0) return {};
+    return {text, static_cast<std::size_t>(length)};
+  }
+
+ private:
+  static std::size_t Index(int column) { return static_cast<std::size_t>(column); }
+
+  const turso_statement_t* statement_;
+};
 
 }  // namespace pgqrs::driver
 
