@@ -40,6 +40,7 @@ constexpr std::array kScenarios = {
     Scenario{"drain-500", DrainFiveHundred, Backend::kPostgres},
     Scenario{"drain-1000", DrainThousand, kOnFiles},
     Scenario{"drain-lone", DrainLoneMessages},
+    Scenario{"drain-lone-500", DrainLoneFiveHundred, Backend::kPostgres},
     Scenario{"drain-threads", DrainManyThreads},
     Scenario{"enqueue-lone", EnqueueAlone},
     Scenario{"enqueue-threads", EnqueueManyThreads},

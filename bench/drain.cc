@@ -3,6 +3,7 @@
 
 #include <array>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "limits/limit.h"
@@ -105,7 +106,8 @@ double OneMessageACall(pgqrs::PgqrsStore&, pgqrs::Queue& queue, const Drain& dra
   });
 }
 
-std::vector<Line> CompareDrains(const Options& options, const Drain& drain, double least_ratio) {
+std::vector<Line> CompareDrains(const Options& options, const Drain& drain,
+                                std::optional<double> least_ratio) {
   const auto name = "drain, " + drain.name() + (drain.one_by_one ? ", enqueued one by one" : "");
   const std::array contestants = {
       LimitDrain(drain),
@@ -147,6 +149,13 @@ std::vector<Line> DrainLoneMessages(const Options& options) {
   return CompareDrains(options,
                        {.count = count, .want = 50, .consumers = consumers, .one_by_one = true},
                        options.is_postgres() ? 0.8 : 0.85);
+}
+
+// What peers fetch at a time at their best.
+std::vector<Line> DrainLoneFiveHundred(const Options& options) {
+  const auto count = options.Scaled(200'000, 20'000);
+  return CompareDrains(options, {.count = count, .want = 500, .consumers = 2, .one_by_one = true},
+                       std::nullopt);
 }
 
 std::vector<Line> DrainManyThreads(const Options& options) {

@@ -26,6 +26,7 @@ std::vector<Line> DrainFifty(const Options& options);
 std::vector<Line> DrainFiveHundred(const Options& options);
 std::vector<Line> DrainThousand(const Options& options);
 std::vector<Line> DrainLoneMessages(const Options& options);
+std::vector<Line> DrainLoneFiveHundred(const Options& options);
 std::vector<Line> DrainManyThreads(const Options& options);
 
 // enqueue.cc
