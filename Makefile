@@ -12,6 +12,9 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # make install TURSO=ON
 TURSO ?= OFF
+ifeq ($(filter ON OFF,$(TURSO)),)
+$(error TURSO is ON or OFF, not '$(TURSO)')
+endif
 
 export DIR
 export DESTDIR

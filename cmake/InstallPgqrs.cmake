@@ -26,6 +26,10 @@ install(
 # A static library hands its own needs on to whoever links it, Turso among them, which has no package
 # of its own; a shared one has them inside.
 set(pgqrs_installs_turso OFF)
+set(pgqrs_with_turso OFF)
+if(PGQRS_WITH_TURSO)
+  set(pgqrs_with_turso ON)
+endif()
 set(pgqrs_pc_requires "Requires.private: sqlite3 >= 3.40 libpq >= 15")
 set(pgqrs_pc_libs "-L\${libdir} -lpgqrs")
 set(pgqrs_pc_libs_private "Libs.private: -pthread")

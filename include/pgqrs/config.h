@@ -50,9 +50,11 @@ struct Config {
   //                                   of power. `normal`: it survives the death of every process;
   //                                   a loss of power may take back the last moments.
   // For Turso, where the library was built with it, the same with `turso:` in place of `sqlite:`. A
-  // file is open in one process at a time. Two more parameters, for something that is experimental
-  // in Turso:
-  //   cipher, hexkey                  encrypt the file: `?cipher=aegis256&hexkey=` and 64 digits
+  // file is open in one process at a time. Two more parameters encrypt it, which is experimental in
+  // Turso:
+  //   cipher = aegis256 | aes256gcm | …   all of them, and how to make a key: docs/security.md
+  //   hexkey                              64 hexadecimal digits, or 32 where the cipher has 128
+  //   bits
   // For Postgres, 15 or newer, everything that libpq takes:
   //   postgresql://user@host:port/database?sslmode=verify-full     a URL; also postgres://
   //   host=db.example.com dbname=app user=app                      keywords with values
@@ -66,9 +68,9 @@ struct Config {
   // Installs the schema where the database has none. Where false, a missing schema is SchemaError.
   bool install_schema = true;
 
-  // How long a call waits for a database that is locked (SQLite) or unreachable before it fails
-  // with PgqrsConnectionError. How long statements on Postgres wait for locks is up to the server's
-  // lock_timeout. From 1 ms.
+  // How long a call waits for a database that is locked (SQLite, Turso) or unreachable before it
+  // fails with PgqrsConnectionError. How long statements on Postgres wait for locks is up to the
+  // server's lock_timeout. From 1 ms.
   Duration connection_timeout = std::chrono::seconds(30);
 
   // How many connections the store may open in all. SQLite: one that writes, one that watches for

@@ -31,17 +31,18 @@ class StoreHandle;
 // and workers made from it may outlive it, but their calls then throw Error.
 //
 // A store belongs to the process that opened it: after fork its calls throw in the child, and the
-// parent is unaffected. The child may open stores of its own, but no SQLite file that was open at
-// the fork: SQLite cannot bear that, and Connect refuses it. Open stores after the fork, or call
-// exec.
+// parent is unaffected. The child may open stores of its own, but no file of SQLite or Turso that
+// was open at the fork: they cannot bear that, and Connect refuses it. Open stores after the fork,
+// or call exec.
 class PgqrsStore {
  public:
   // Opens the database; see Config::dsn. Installs the schema where there is none, and upgrades an
   // older one of an embedded database. That of a server, which other programs may be at work on,
   // is upgraded by Admin().Install() only; until then every other call throws SchemaError. Throws
   // ConfigError for a DSN or field without meaning, PgqrsConnectionError where the database cannot
-  // be opened, at once, and SchemaError where what is in it is newer than this library or another
-  // program's, in which case nothing is touched.
+  // be opened (at once, but for a file that is locked, which is waited for), and SchemaError where
+  // what is in it is newer than this library or another program's, in which case no table is
+  // touched.
   static PgqrsStore Connect(std::string_view dsn);
   static PgqrsStore Connect(const Config& config);
 

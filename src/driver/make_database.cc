@@ -19,12 +19,14 @@ std::unique_ptr<Database> MakeDatabase(const Config& config) {
     return std::make_unique<TursoDatabase>(config);
 #else
     throw ConfigError(
-        "dsn: this build has no backend for \"turso:\"; it was made without PGQRS_WITH_TURSO");
+        "dsn: this build has no backend for \"turso:\"; it was made without PGQRS_WITH_TURSO "
+        "(make install TURSO=ON)");
 #endif
   }
   // The DSN itself may hold a password, so it is not shown.
   throw ConfigError(
       "dsn: unknown scheme; expected sqlite:PATH, sqlite:///ABSOLUTE/PATH, sqlite::memory:, "
+      "the same with turso:, "
       "postgresql://USER@HOST/DATABASE or keyword=value pairs as libpq takes them");
 }
 

@@ -46,6 +46,16 @@ TEST_F(MovedFile, ARelativePathStaysTheSameWhenTheProcessChangesItsFolder) {
   EXPECT_TRUE(std::filesystem::is_empty(other.path()));
 }
 
+TEST_F(MovedFile, ALinkToAFileThatIsStillToBeMadeIsFollowed) {
+  std::filesystem::create_directory(folder().File("disk"));
+  std::filesystem::create_symlink("disk/real.db", folder().File("link.db"));
+  const auto dsn = "sqlite:" + folder().File("link.db");
+  auto store = PgqrsStore::Connect(dsn);
+  store.Queue("jobs").Enqueue("message");
+  EXPECT_TRUE(std::filesystem::exists(folder().File("disk/real.db-turn")));
+  EXPECT_TRUE(PgqrsStore::Connect(dsn).Queue("jobs").Dequeue());
+}
+
 TEST_F(MovedFile, AConsumerThroughALinkIsWokenByWhoUsesTheRealPath) {
   const auto link = path() + ".link";
   auto producer = PgqrsStore::Connect("sqlite:" + path());

@@ -1,4 +1,5 @@
 // A Turso file beside SQLite, other processes, and a thief.
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "driver/turso/turso_handle.h"
@@ -81,6 +83,96 @@ TEST_F(TursoTest, AFileInAnotherJournalModeIsRefused) {
               HasSubstr("its journal mode is mvcc"));
 }
 
+// Whether another process finds the file locked.
+bool IsLocked(const std::string& path) {
+  const pid_t child = fork();
+  if (child == 0) {
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    const int file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    _exit(fcntl(file, F_SETLK, &lock) == 0 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WEXITSTATUS(status) == 1;
+}
+
+TEST_F(TursoTest, OtherProcessesAreKeptOutUntilTheLastStoreIsClosed) {
+  if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  {
+    auto store = Open();
+    EXPECT_TRUE(IsLocked(path()));
+    { auto second = Open(); }
+    EXPECT_TRUE(IsLocked(path())) << "a second store was closed";
+    EXPECT_THROW(Open("?cipher=aegis256&hexkey=" + std::string(64, 'a')), PgqrsConnectionError);
+    EXPECT_TRUE(IsLocked(path())) << "an opening has failed";
+    store.Queue("jobs").Enqueue("payload");
+  }
+  EXPECT_FALSE(IsLocked(path()));
+}
+
+TEST_F(TursoTest, ACopyOfAFileThatWasClosedHasEverything) {
+  {
+    auto store = Open();
+    Fill(store);
+  }
+  const auto copy = folder().File("copy.db");
+  std::filesystem::copy_file(path(), copy);
+  auto store = PgqrsStore::Connect("turso:" + copy);
+  ExpectAllThere(store);
+}
+
+TEST_F(TursoTest, SqliteAndTursoAreNotTakenAtTheSameTime) {
+  {
+    auto store = Open();
+    EXPECT_THAT(
+        MessageOf<PgqrsConnectionError>([this] { PgqrsStore::Connect("sqlite:" + path()); }),
+        HasSubstr("one of them at a time"));
+  }
+  auto store = PgqrsStore::Connect("sqlite:" + path());
+  EXPECT_THAT(MessageOf<PgqrsConnectionError>([this] { Open(); }),
+              HasSubstr("one of them at a time"));
+}
+
+TEST_F(TursoTest, AHardLinkToAnOpenFileIsRefused) {
+  auto store = Open();
+  std::filesystem::create_hard_link(path(), folder().File("link.db"));
+  EXPECT_THAT(MessageOf<PgqrsConnectionError>(
+                  [this] { PgqrsStore::Connect("turso:" + folder().File("link.db")); }),
+              HasSubstr("another of its names"));
+}
+
+TEST_F(TursoTest, ALinkToAFileThatIsStillToBeMadeIsFollowed) {
+  std::filesystem::create_directory(folder().File("disk"));
+  std::filesystem::create_symlink("disk/real.db", folder().File("link.db"));
+  const auto dsn = "turso:" + folder().File("link.db");
+  { PgqrsStore::Connect(dsn).Queue("jobs").Enqueue("payload"); }
+  EXPECT_TRUE(std::filesystem::exists(folder().File("disk/real.db-wal")));
+  EXPECT_TRUE(PgqrsStore::Connect(dsn).Queue("jobs").Dequeue());
+}
+
+TEST_F(TursoTest, ConnectWaitsForAProcessThatHasTheFileOpen) {
+  if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  std::array<int, 2> opened;
+  ASSERT_EQ(pipe(opened.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    auto store = Open();
+    store.Queue("jobs").Enqueue("from the child");
+    if (write(opened[1], "!", 1) != 1) _exit(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    _exit(0);
+  }
+  char there = 0;
+  ASSERT_EQ(read(opened[0], &there, 1), 1);
+  auto store = Open();
+  EXPECT_EQ(store.Queue("jobs").Dequeue()->payload().text(), "\"from the child\"");
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(TursoTest, ASecondProcessIsToldThatTheFileIsOpen) {
   if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
   std::array<int, 2> gate;
@@ -91,7 +183,9 @@ TEST_F(TursoTest, ASecondProcessIsToldThatTheFileIsOpen) {
     char go = 0;
     if (read(gate[0], &go, 1) != 1) _exit(3);
     try {
-      Open();
+      Config config("turso:" + path());
+      config.connection_timeout = std::chrono::milliseconds(50);
+      PgqrsStore::Connect(config);
     } catch (const PgqrsConnectionError& error) {
       _exit(std::string(error.what()).find("in one process at a time") != std::string::npos ? 0
                                                                                             : 1);
@@ -147,8 +241,17 @@ TEST_F(TursoTest, EncryptedPayloadsCannotBeReadInTheFile) {
     auto store = Open(key);
     EXPECT_EQ(store.Queue("jobs").Dequeue()->payload().text(), "\"the secret of the house\"");
   }
-  EXPECT_THROW(Open("?cipher=aegis256&hexkey=" + std::string(64, 'b')), Error);
-  EXPECT_THROW(Open(), Error);
+  const auto refusal = [this](const std::string& parameters) {
+    return MessageOf<PgqrsConnectionError>([&] { Open(parameters); });
+  };
+  EXPECT_THAT(refusal("?cipher=aegis256&hexkey=" + std::string(64, 'b')),
+              HasSubstr("the key is a wrong one"));
+  EXPECT_THAT(refusal("?cipher=aes256gcm&hexkey=" + std::string(64, 'a')),
+              HasSubstr("the cipher or the key is a wrong one"));
+  EXPECT_THAT(refusal(""), HasSubstr("it is encrypted"));
+  auto store = Open(key);
+  EXPECT_THAT(refusal("?cipher=aes256gcm&hexkey=" + std::string(64, 'a')),
+              HasSubstr("another cipher or key"));
 }
 
 }  // namespace

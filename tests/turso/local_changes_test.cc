@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace pgqrs::testing {
@@ -25,23 +24,11 @@ class LocalChangesTest : public ::testing::Test {
     });
   }
 
-  const std::shared_ptr<LocalChanges> changes_ = LocalChanges::Of("/some/queue.db");
+  const std::shared_ptr<LocalChanges> changes_ = std::make_shared<LocalChanges>();
   const int one_ = 1;
   const int two_ = 2;
   std::vector<std::int64_t> heard_;
 };
-
-TEST_F(LocalChangesTest, StoresOfOneFileShareThemAndOthersDoNot) {
-  EXPECT_EQ(LocalChanges::Of("/some/queue.db"), changes_);
-  EXPECT_NE(LocalChanges::Of("/some/other.db"), changes_);
-  EXPECT_NE(LocalChanges::Of(":memory:"), LocalChanges::Of(":memory:"));
-}
-
-TEST_F(LocalChangesTest, AFileThatIsOpenedAgainBeginsAnew) {
-  const std::string path = "/some/third.db";
-  LocalChanges::Of(path)->NoteCommit();
-  EXPECT_EQ(LocalChanges::Of(path)->commits(), 0U);
-}
 
 TEST_F(LocalChangesTest, AListenerHearsOfOtherStoresOnly) {
   const auto listener = Listen(one_);

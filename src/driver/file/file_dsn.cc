@@ -28,12 +28,16 @@ FileDsn ParseFileDsn(std::string_view dsn, std::string_view scheme) {
   const bool is_odd = path.front() == ':' && path != ":memory:";
   if (is_odd || path == "/:memory:" || path == "memory:" || path == "memory") {
     throw ConfigError("dsn: \"" + std::string(path) + "\" is not taken for a path; did you mean " +
-                      std::string(scheme) + ":memory: (or ./memory)?");
+                      std::string(scheme) +
+                      ":memory:? A file of that name is ./:memory: or the like");
   }
   FileDsn parsed{.path = std::string(path), .parameters = {}};
   while (!rest.empty()) {
     auto parameter = TakeUpTo(rest, '&');
     const auto name = TakeUpTo(parameter, '=');
+    for (const auto& [known, value] : parsed.parameters) {
+      if (known == name) throw ConfigError("dsn: " + known + " is given twice");
+    }
     parsed.parameters.emplace_back(name, parameter);
   }
   return parsed;
@@ -44,16 +48,30 @@ bool IsFirstOf(const std::pair<std::string, std::string>& parameter, std::string
   const auto& [name, value] = parameter;
   if (value != first && value != second) {
     throw ConfigError("dsn: " + name + " is \"" + std::string(first) + "\" or \"" +
-                      std::string(second) + "\", not \"" + value + "\"");
+                      std::string(second) + '"');
   }
   return value == first;
+}
+
+void ThrowUnknownParameter(std::string_view name, std::string_view known) {
+  // What may be a key at a wrong place is not shown.
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz_";
+  const bool is_name = name.size() <= 20 && name.find_first_not_of(kLetters) == name.npos;
+  throw ConfigError("dsn: unknown parameter" +
+                    (is_name ? " \"" + std::string(name) + '"' : std::string()) + "; " +
+                    std::string(known));
 }
 
 std::string RealPath(const std::string& path) {
   if (path == ":memory:") return path;
   std::error_code error;
   // Of a path that does not exist weakly_canonical alone would leave a relative one relative.
-  const auto absolute = std::filesystem::absolute(path, error);
+  auto absolute = std::filesystem::absolute(path, error);
+  // A link may lead to a file that is still to be made.
+  constexpr int kMostLinks = 40;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(absolute, error); ++i) {
+    absolute = absolute.parent_path() / std::filesystem::read_symlink(absolute, error);
+  }
   const auto real = std::filesystem::weakly_canonical(absolute, error);
   return error ? path : real.string();
 }

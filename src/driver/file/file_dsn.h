@@ -20,9 +20,12 @@ struct FileDsn {
 FileDsn ParseFileDsn(std::string_view dsn, std::string_view scheme);
 
 // The value of a parameter that is one of two words: whether it is the first of them. Throws
-// ConfigError.
+// ConfigError, which shows no value.
 bool IsFirstOf(const std::pair<std::string, std::string>& parameter, std::string_view first,
                std::string_view second);
+
+// Throws ConfigError; `known` is a sentence about those that there are.
+[[noreturn]] void ThrowUnknownParameter(std::string_view name, std::string_view known);
 
 // The path by which a file is opened: real and absolute, so that it stays right when the process
 // changes its folder, and all names of a file are the same. `:memory:` stays as it is.

@@ -30,16 +30,18 @@ class Registry {
   void Remove(const Key& key) {
     const std::lock_guard lock(mutex_);
     const auto found = std::find_if(files_.begin(), files_.end(), [&](const Key& other) {
-      return IsSameFile(key, other) && key.fork_generation == other.fork_generation;
+      return IsSameFile(key, other) && key.fork_generation == other.fork_generation &&
+             key.engine == other.engine;
     });
     if (found != files_.end()) files_.erase(found);
   }
 
-  bool IsInherited(const Key& key) {
+  // Whether the file is open in a way that `is_meant` is true of.
+  template <typename F>
+  bool HasOpen(const Key& key, F is_meant) {
     const std::lock_guard lock(mutex_);
-    return std::any_of(files_.begin(), files_.end(), [&](const Key& other) {
-      return IsSameFile(key, other) && key.fork_generation != other.fork_generation;
-    });
+    return std::any_of(files_.begin(), files_.end(),
+                       [&](const Key& other) { return IsSameFile(key, other) && is_meant(other); });
   }
 
  private:
@@ -47,30 +49,46 @@ class Registry {
   std::vector<Key> files_;
 };
 
-std::optional<Key> KeyOf(const std::string& path) {
+std::optional<Key> KeyOf(const std::string& path, OpenFile::Engine engine) {
   struct stat status = {};
   if (stat(path.c_str(), &status) != 0) return std::nullopt;
-  return Key{
-      .device = status.st_dev, .inode = status.st_ino, .fork_generation = util::ForkGeneration()};
+  return Key{.device = status.st_dev,
+             .inode = status.st_ino,
+             .fork_generation = util::ForkGeneration(),
+             .engine = engine};
 }
 
 }  // namespace
 
-void OpenFile::CheckNotInherited(const std::string& path) {
-  const auto key = KeyOf(path);
-  if (!key || !util::ForkSafe<Registry>().IsInherited(*key)) return;
-  throw PgqrsConnectionError("cannot open \"" + path +
-                             "\": it was open when this process was forked, and such a file cannot "
-                             "be opened a second time; "
-                             "open stores after the fork only, or call exec in the child");
+void OpenFile::CheckMayOpen(const std::string& path, Engine engine) {
+  const auto key = KeyOf(path, engine);
+  if (!key) return;
+  auto& registry = util::ForkSafe<Registry>();
+  const auto refuse = [&](const std::string& why) {
+    throw PgqrsConnectionError("cannot open \"" + path + "\": " + why);
+  };
+  if (registry.HasOpen(
+          *key, [&](const Key& other) { return other.fork_generation != key->fork_generation; })) {
+    refuse(
+        "it was open when this process was forked, and such a file cannot be opened a second time; "
+        "open stores after the fork only, or call exec in the child");
+  }
+  if (registry.HasOpen(*key, [&](const Key& other) { return other.engine != engine; })) {
+    refuse(
+        "this process has it open with SQLite and Turso, which works with one of them at a time");
+  }
+  if (engine == Engine::kTurso && registry.HasOpen(*key, [](const Key&) { return true; })) {
+    refuse("this process has it open by another of its names");
+  }
 }
 
 bool OpenFile::HasMovedFrom(const std::string& path) const {
-  const auto now = KeyOf(path);
-  return key_ && !(now && IsSameFile(*now, *key_));
+  if (!key_) return false;
+  const auto now = KeyOf(path, key_->engine);
+  return !(now && IsSameFile(*now, *key_));
 }
 
-OpenFile::OpenFile(const std::string& path) : key_(KeyOf(path)) {
+OpenFile::OpenFile(const std::string& path, Engine engine) : key_(KeyOf(path, engine)) {
   if (key_) util::ForkSafe<Registry>().Add(*key_);
 }
 

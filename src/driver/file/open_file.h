@@ -18,13 +18,17 @@ namespace pgqrs::driver {
 // Database File", 2.6.) So such a file is refused.
 class OpenFile {
  public:
-  // Throws PgqrsConnectionError where the file was open when this process was forked. To be called
-  // before SQLite opens it.
-  static void CheckNotInherited(const std::string& path);
+  enum class Engine : std::uint8_t { kSqlite, kTurso };
+
+  // Throws PgqrsConnectionError where the file was open when this process was forked, and where it
+  // is open in this process in a way that this engine must not be beside: by the other engine,
+  // whose locks do not count within a process, or, for Turso, by another name of the file. To be
+  // called before the engine opens it.
+  static void CheckMayOpen(const std::string& path, Engine engine);
 
   OpenFile() = default;
   // Notes a file that has just been opened.
-  explicit OpenFile(const std::string& path);
+  OpenFile(const std::string& path, Engine engine);
   OpenFile(OpenFile&& other) noexcept : key_(std::exchange(other.key_, std::nullopt)) {}
   OpenFile& operator=(OpenFile&& other) noexcept {
     std::swap(key_, other.key_);
@@ -40,6 +44,7 @@ class OpenFile {
     dev_t device;
     ino_t inode;
     std::uint64_t fork_generation;
+    Engine engine;
   };
 
  private:

@@ -17,8 +17,7 @@ FileOptions ParseSqliteDsn(const Config& config) {
   options.path = dsn.path;
   for (const auto& parameter : dsn.parameters) {
     if (parameter.first != "synchronous") {
-      throw ConfigError("dsn: unknown parameter \"" + parameter.first +
-                        "\"; SQLite knows: synchronous");
+      ThrowUnknownParameter(parameter.first, "SQLite knows: synchronous");
     }
     options.synchronous_full = IsFirstOf(parameter, "full", "normal");
   }

@@ -34,12 +34,12 @@ SqliteHandle OpenSqlite(const std::string& path, IfNoFile if_no_file) {
     throw PgqrsConnectionError(std::string("pgqrs needs SQLite 3.40 or newer; this program runs ") +
                                sqlite3_libversion());
   }
-  OpenFile::CheckNotInherited(path);
+  OpenFile::CheckMayOpen(path, OpenFile::Engine::kSqlite);
   sqlite3* raw = nullptr;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
   const int create = if_no_file == IfNoFile::kCreate ? SQLITE_OPEN_CREATE : 0;
   const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags | create, nullptr);
-  SqliteHandle handle(raw, CloseDatabase{.file = OpenFile(path)});
+  SqliteHandle handle(raw, CloseDatabase{.file = OpenFile(path, OpenFile::Engine::kSqlite)});
   if (code != SQLITE_OK) {
     throw PgqrsConnectionError("cannot open \"" + path + "\": " +
                                WhyNotOpened(path, raw ? sqlite3_errmsg(raw) : "out of memory"));

@@ -1,36 +1,8 @@
 #include "driver/turso/local_changes.h"
 
-#include <map>
 #include <utility>
 
-#include "util/fork.h"
-#include "util/fork_safe.h"
-
 namespace pgqrs::driver {
-namespace {
-
-// The files that are open.
-class Registry {
- public:
-  std::mutex& mutex() { return mutex_; }
-
-  std::shared_ptr<LocalChanges> Find(const std::string& path) {
-    const std::lock_guard lock(mutex_);
-    std::erase_if(files_, [](const auto& file) { return file.second.expired(); });
-    // A forked child has no share in what its parent does.
-    auto& known = files_[{util::ForkGeneration(), path}];
-    auto changes = known.lock();
-    if (!changes) known = changes = std::make_shared<LocalChanges>();
-    return changes;
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::pair<std::uint64_t, std::string>, std::weak_ptr<LocalChanges>> files_;
-};
-
-}  // namespace
-
 class LocalChanges::Listener final : public ChangeListener {
  public:
   Listener(std::shared_ptr<LocalChanges> changes, const void* owner,
@@ -62,11 +34,6 @@ class LocalChanges::Listener final : public ChangeListener {
   const std::function<void(const Announcement&)> on_change_;
   std::atomic<bool> is_armed_ = false;
 };
-
-std::shared_ptr<LocalChanges> LocalChanges::Of(const std::string& path) {
-  if (path == ":memory:") return std::make_shared<LocalChanges>();
-  return util::ForkSafe<Registry>().Find(path);
-}
 
 void LocalChanges::Announce(const void* owner, const Announcement& announcement) {
   const std::lock_guard lock(mutex_);

@@ -6,7 +6,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <vector>
 
 #include "driver/driver.h"
@@ -17,9 +16,6 @@ namespace pgqrs::driver {
 // process can have it open, so nothing has to be watched. Any thread may call it.
 class LocalChanges {
  public:
-  // The one of the file at this real path; for `:memory:` a new one.
-  static std::shared_ptr<LocalChanges> Of(const std::string& path);
-
   // How often was committed.
   std::uint64_t commits() const { return commits_; }
   void NoteCommit() { ++commits_; }

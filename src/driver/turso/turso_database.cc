@@ -2,11 +2,60 @@
 
 #include <pgqrs/error.h>
 
+#include <algorithm>
+#include <array>
+#include <string>
+
 #include "driver/file/file_dsn.h"
 #include "driver/file/process_clock.h"
 #include "driver/turso/turso_session.h"
 
 namespace pgqrs::driver {
+
+namespace {
+
+// The ciphers of the engine, and how many hexadecimal digits their keys have.
+struct Cipher {
+  std::string_view name;
+  std::size_t digits;
+};
+constexpr std::array kCiphers = {
+    Cipher{"aegis256", 64},  Cipher{"aegis256x2", 64}, Cipher{"aegis256x4", 64},
+    Cipher{"aegis128l", 32}, Cipher{"aegis128x2", 32}, Cipher{"aegis128x4", 32},
+    Cipher{"aes256gcm", 64}, Cipher{"aes128gcm", 32},
+};
+
+// Says nothing of what was given, which may be the key.
+void CheckKey(const TursoKey& key) {
+  if (key.cipher.empty() != key.hexkey.empty()) {
+    throw ConfigError("dsn: cipher and hexkey are given together or not at all");
+  }
+  if (key.cipher.empty()) return;
+  const auto* const cipher = std::ranges::find(kCiphers, key.cipher, &Cipher::name);
+  if (cipher == kCiphers.end()) {
+    std::string names;
+    for (const auto& each : kCiphers) names += (names.empty() ? "" : ", ") + std::string(each.name);
+    throw ConfigError("dsn: cipher is one of " + names);
+  }
+  constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
+  if (key.hexkey.size() != cipher->digits ||
+      key.hexkey.find_first_not_of(kDigits) != std::string::npos) {
+    throw ConfigError("dsn: hexkey of " + key.cipher + " has " + std::to_string(cipher->digits) +
+                      " hexadecimal digits");
+  }
+}
+
+// What is meant for something else would silently become the name of a file.
+void CheckPath(const std::string& path) {
+  if (path.find("hexkey=") != std::string::npos || path.find("cipher=") != std::string::npos) {
+    throw ConfigError("dsn: parameters stand behind a \"?\"");
+  }
+  if (path.ends_with(".turso.io")) {
+    throw ConfigError("dsn: this is the name of a server; only files are opened");
+  }
+}
+
+}  // namespace
 
 TursoOptions ParseTursoDsn(const Config& config) {
   TursoOptions options;
@@ -23,12 +72,13 @@ TursoOptions ParseTursoDsn(const Config& config) {
     } else if (name == "hexkey") {
       options.key.hexkey = value;
     } else {
-      throw ConfigError("dsn: unknown parameter \"" + name +
-                        "\"; Turso knows: synchronous, cipher, hexkey");
+      ThrowUnknownParameter(name, "Turso knows: synchronous, cipher, hexkey");
     }
   }
-  if (options.key.cipher.empty() != options.key.hexkey.empty()) {
-    throw ConfigError("dsn: cipher and hexkey are given together or not at all");
+  CheckPath(options.path);
+  CheckKey(options.key);
+  if (options.in_memory() && !options.key.cipher.empty()) {
+    throw ConfigError("dsn: a database in memory is not encrypted");
   }
   return options;
 }
@@ -38,7 +88,7 @@ TursoDatabase::TursoDatabase(const Config& config) : options_(ParseTursoDsn(conf
 }
 
 std::unique_ptr<Connection> TursoDatabase::OpenWriter() {
-  if (!file_) file_ = std::make_shared<TursoFile>(options_);
+  if (!file_) file_ = TursoFile::Open(options_);
   return Open(FileConnection::Role::kWriter);
 }
 

@@ -4,9 +4,16 @@
 #include <pgqrs/error.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
-#include <string>
+#include <map>
+#include <mutex>
 #include <string_view>
+#include <thread>
+#include <utility>
+
+#include "util/fork.h"
+#include "util/fork_safe.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -36,17 +43,93 @@ void SyncFolderOf(const std::string& path) {
 
 }  // namespace
 
-TursoFile::TursoFile(const TursoOptions& options) {
-  OpenFile::CheckNotInherited(options.path);
-  changes_ = LocalChanges::Of(options.path);
-  database_ = OpenTurso(options.path, options.key);
-  file_ = OpenFile(options.path);
-  try {
-    ExpectWal(database_.get());
-  } catch (const Failure& failure) {
-    throw PgqrsConnectionError("cannot open \"" + options.path + "\": " + failure.what());
+// The files that are open. Opening and closing is done one after the other, so that a file that is
+// being closed is not opened beside that.
+class TursoFile::Registry {
+ public:
+  std::mutex& mutex() { return mutex_; }
+
+  std::shared_ptr<TursoFile> Open(const TursoOptions& options) {
+    const std::lock_guard lock(mutex_);
+    // A forked child has no share in what its parent does.
+    const Key key(util::ForkGeneration(), options.path);
+    auto& entry = files_[key];
+    try {
+      if (entry.stores == 0) {
+        entry.file.reset(new TursoFile(options));
+      } else {
+        CheckShared(*entry.file, options);
+      }
+    } catch (...) {
+      if (entry.stores == 0) files_.erase(key);
+      throw;
+    }
+    ++entry.stores;
+    return {entry.file.get(), [this, key](TursoFile*) { Close(key); }};
   }
-  if (!options.in_memory()) SyncFolderOf(options.path);  // The log is made at once, too.
+
+ private:
+  using Key = std::pair<std::uint64_t, std::string>;
+  struct Entry {
+    std::unique_ptr<TursoFile> file;
+    int stores = 0;
+  };
+
+  static void CheckShared(const TursoFile& file, const TursoOptions& options) {
+    if (file.HasMoved()) {
+      throw Failure(Fault::kStorage,
+                    "it was removed or replaced while another store of this process has it open");
+    }
+    if (file.options_.key != options.key) {
+      throw Failure(
+          Fault::kStorage,
+          "another store of this process has it open with another cipher or key, or none");
+    }
+  }
+
+  void Close(const Key& key) {
+    if (key.first != util::ForkGeneration()) return;  // It is the parent's.
+    const std::lock_guard lock(mutex_);
+    const auto found = files_.find(key);
+    if (--found->second.stores == 0) files_.erase(found);
+  }
+
+  std::mutex mutex_;
+  std::map<Key, Entry> files_;
+};
+
+TursoFile::TursoFile(const TursoOptions& options) : options_(options) {
+  if (!options_.in_memory()) OpenFile::CheckMayOpen(options_.path, OpenFile::Engine::kTurso);
+  database_ = OpenTurso(options_.path, options_.key);
+  file_ = OpenFile(options_.path, OpenFile::Engine::kTurso);
+  ExpectWal(database_.get());
+  if (!options_.in_memory()) SyncFolderOf(options_.path);  // The log is made at once, too.
+}
+
+TursoFile::~TursoFile() {
+  if (options_.in_memory() || HasMoved()) return;
+  try {
+    const auto connection = ConnectTurso(database_.get());
+    ExecuteTurso(connection.get(), "PRAGMA wal_checkpoint(TRUNCATE)", "copying the log");
+  } catch (const Failure&) {
+    // The log stays, and is read at the next opening.
+  }
+}
+
+std::shared_ptr<TursoFile> TursoFile::Open(const TursoOptions& options) {
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  const auto deadline = std::chrono::steady_clock::now() + options.busy_timeout;
+  for (;;) {
+    try {
+      if (options.in_memory()) return std::shared_ptr<TursoFile>(new TursoFile(options));
+      return util::ForkSafe<Registry>().Open(options);
+    } catch (const Failure& failure) {
+      if (failure.fault() != Fault::kBusy || std::chrono::steady_clock::now() >= deadline) {
+        throw PgqrsConnectionError("cannot open \"" + options.path + "\": " + failure.what());
+      }
+    }
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 }  // namespace pgqrs::driver

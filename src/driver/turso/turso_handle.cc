@@ -23,6 +23,12 @@ bool IsOfDisk(std::string_view reason) {
 std::string InPlainWords(std::string_view reason) {
   const std::string text(reason);
   if (IsFull(reason)) return "database or disk is full: " + text;
+  if (reason.find("Decryption failed") != std::string_view::npos) {
+    return "the cipher or the key is a wrong one, or the file is not encrypted: " + text;
+  }
+  if (reason.find("not a database") != std::string_view::npos) {
+    return text + ", or it is encrypted, and the DSN has no cipher and hexkey";
+  }
   return IsOfDisk(reason) ? "disk I/O error: " + text : text;
 }
 
@@ -42,6 +48,21 @@ Fault FaultOf(turso_status_code_t code, std::string_view reason) {
   }
 }
 
+[[noreturn]] void ThrowNotOpened(const std::string& path, const TursoReason& reason) {
+  auto why = WhyNotOpened(path, InPlainWords(reason.text()));
+  if (reason.text().find("locked") != std::string_view::npos) {
+    throw Failure(Fault::kBusy, why +
+                                    "; a file can be open with Turso in one process at a time, and "
+                                    "not with SQLite meanwhile");
+  }
+  if (why.find("short read on page 1") != std::string::npos) {
+    why +=
+        "; the file ends within its first page, as where the disk was full when it was made: if "
+        "nothing was ever stored in it, remove it";
+  }
+  throw Failure(Fault::kStorage, why);
+}
+
 const char* OrNull(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
 
 }  // namespace
@@ -52,23 +73,11 @@ TursoDatabaseHandle OpenTurso(const std::string& path, const TursoKey& key) {
   config.encryption_cipher = OrNull(key.cipher);
   config.encryption_hexkey = OrNull(key.hexkey);
   if (!key.cipher.empty()) config.experimental_features = "encryption";
-  const auto fail = [&](const TursoReason& reason) {
-    auto why = WhyNotOpened(path, InPlainWords(reason.text()));
-    if (why.find("ock") != std::string::npos) {  // "Locking error", "database is locked"
-      why += "; a Turso file can be open in one process at a time";
-    }
-    if (why.find("short read on page 1") != std::string::npos) {
-      why +=
-          "; the file ends within its first page, as where the disk was full when it was made: if "
-          "nothing was ever stored in it, remove it";
-    }
-    throw PgqrsConnectionError("cannot open \"" + path + "\": " + why);
-  };
   TursoReason reason;
   const turso_database_t* raw = nullptr;
-  if (turso_database_new(&config, &raw, reason.out()) != TURSO_OK) fail(reason);
+  if (turso_database_new(&config, &raw, reason.out()) != TURSO_OK) ThrowNotOpened(path, reason);
   TursoDatabaseHandle database(raw);
-  if (turso_database_open(raw, reason.out()) != TURSO_OK) fail(reason);
+  if (turso_database_open(raw, reason.out()) != TURSO_OK) ThrowNotOpened(path, reason);
   return database;
 }
 

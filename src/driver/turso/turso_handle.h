@@ -52,10 +52,12 @@ class TursoReason {
 struct TursoKey {
   std::string cipher;
   std::string hexkey;
+
+  bool operator==(const TursoKey&) const = default;
 };
 
-// Opens a file, or a private database in memory. Throws PgqrsConnectionError, which says what is
-// wrong with the path.
+// Opens a file, or a private database in memory. Throws Failure, which says what is wrong with the
+// path; kBusy where another process has the file open.
 TursoDatabaseHandle OpenTurso(const std::string& path, const TursoKey& key);
 
 TursoConnectionHandle ConnectTurso(const turso_database_t* database);

@@ -127,7 +127,7 @@ std::unique_ptr<FileSession> TursoSession::OpenEmpty() const {
   TursoOptions options;
   options.path = ":memory:";
   options.busy_timeout = options_.busy_timeout;
-  return std::make_unique<TursoSession>(options, std::make_shared<TursoFile>(options),
+  return std::make_unique<TursoSession>(options, TursoFile::Open(options),
                                         FileConnection::Role::kWriter);
 }
 

@@ -24,7 +24,7 @@ class TursoSession final : public FileSession {
   void Execute(std::string_view script, std::string_view what) override {
     ExecuteTurso(connection_.get(), script, what);
   }
-  bool HasMoved() override { return file_->HasMovedFrom(options_.path); }
+  bool HasMoved() override { return file_->HasMoved(); }
   std::unique_ptr<FileSession> OpenEmpty() const override;
 
  private:
