@@ -60,7 +60,7 @@ queue::SchemaState PrepareSchema(driver::Connection& connection, const driver::D
   } catch (const driver::Failure& failure) {
     if (failure.fault() != driver::Fault::kStatement) throw;
     throw SchemaError(std::string("a table of ours has another shape: ") + failure.what() +
-                      "; nothing was touched");
+                      "; no table was touched");
   }
   return state;
 }

@@ -35,7 +35,7 @@ std::map<std::string, std::string> ListTables(driver::Connection& connection) {
   std::string names;
   for (const auto& [name, columns] : tables) names += (names.empty() ? "" : ", ") + name;
   throw SchemaError("the database holds tables of another program under our names: " + names +
-                    "; nothing was touched");
+                    "; no table was touched");
 }
 
 // 0 where the migrations are not ours.
@@ -57,7 +57,7 @@ int InstalledVersion(driver::Connection& connection, std::string_view dialect) {
     if (row.Text(1) != migration.name) {
       throw SchemaError("migration " + std::to_string(version) + " of the database is \"" +
                         std::string(row.Text(1)) + "\", and not \"" + std::string(migration.name) +
-                        "\"; nothing was touched");
+                        "\"; no table was touched");
     }
     return true;
   });

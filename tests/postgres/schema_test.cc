@@ -237,7 +237,7 @@ TEST_F(PostgresSchema, TablesOfAnotherProgramAreNamedAndStay) {
   EXPECT_THAT(RefusalThatTouchesNothing(),
               AllOf(HasSubstr("another program"), HasSubstr("pgqrs_archive"),
                     HasSubstr("pgqrs_messages"), HasSubstr("pgqrs_queues"),
-                    HasSubstr("pgqrs_workers"), HasSubstr("nothing was touched")));
+                    HasSubstr("pgqrs_workers"), HasSubstr("no table was touched")));
   EXPECT_EQ(Shell().QueryText("SELECT queue_name FROM pgqrs_queues"), "theirs");
   // Beside them there is room.
   config().schema = "ours";

@@ -145,7 +145,7 @@ TEST_F(OpenSqliteFile, ATableOfAnotherProgramUnderOurNameIsRefusedAndNamedAndSta
       "CREATE TABLE pgqrs_queues (secret TEXT); INSERT INTO pgqrs_queues VALUES ('s3cret')");
   EXPECT_THAT(RefusalThatTouchesNothing(),
               AllOf(HasSubstr("another program"), HasSubstr("pgqrs_queues"),
-                    HasSubstr("nothing was touched"), Not(HasSubstr("s3cret"))));
+                    HasSubstr("no table was touched"), Not(HasSubstr("s3cret"))));
 }
 
 TEST_F(OpenSqliteFile, ATableOfMigrationsInAnotherShapeIsRefused) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -109,6 +110,50 @@ TEST_F(TursoTest, OtherProcessesAreKeptOutUntilTheLastStoreIsClosed) {
     store.Queue("jobs").Enqueue("payload");
   }
   EXPECT_FALSE(IsLocked(path()));
+}
+
+TEST_F(TursoTest, AStoreThatIsClosedLetsTheFileGoWhateverOutlivesIt) {
+  if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  std::optional<PgqrsStore> store = Open();
+  auto queue = store->Queue("jobs");
+  queue.Enqueue("payload");
+  const auto message = queue.Dequeue();
+  store->Admin().Messages();  // By a reader.
+  store.reset();
+  EXPECT_FALSE(IsLocked(path()));
+  EXPECT_THROW(queue.Enqueue("payload"), Error);
+  auto sqlite = PgqrsStore::Connect("sqlite:" + path());
+  EXPECT_EQ(sqlite.Queue("jobs").Dequeue()->id(), message->id());
+}
+
+TEST_F(TursoTest, AFileWithACutOffTransactionOfSqliteIsRefused) {
+  { auto store = Open(); }
+  std::ofstream(path() + "-journal") << "a journal";
+  EXPECT_THAT(MessageOf<PgqrsConnectionError>([this] { Open(); }),
+              HasSubstr("only SQLite can roll back"));
+}
+
+TEST_F(TursoTest, ALogThatWasRemovedIsNoticed) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("payload");
+  std::filesystem::rename(path() + "-wal", path() + "-away");
+  EXPECT_THAT(MessageOf<InternalError>([&] { queue.Enqueue("lost"); }),
+              HasSubstr("removed or replaced"));
+  std::filesystem::rename(path() + "-away", path() + "-wal");
+  queue.Enqueue("payload");
+  EXPECT_EQ(queue.Metrics().waiting, 2);
+}
+
+TEST(TursoFailure, OnlyAWriteThatHadNoRoomIsKnownToHaveFailed) {
+  const auto is_known = [](const std::string& reason) {
+    return driver::IsOfFullDisk({driver::Fault::kStorage, reason});
+  };
+  EXPECT_TRUE(is_known("committing: I/O error (pwritev): no storage space"));
+  EXPECT_TRUE(is_known("committing: I/O error (pwrite): quota exceeded"));
+  EXPECT_FALSE(is_known("committing: I/O error (sync): no storage space"));
+  EXPECT_FALSE(is_known("committing: I/O error (pwrite): other error"));
+  EXPECT_FALSE(is_known("Checkpoint failed: I/O error (pwrite): no storage space"));
 }
 
 TEST_F(TursoTest, ACopyOfAFileThatWasClosedHasEverything) {

@@ -36,10 +36,6 @@ SchemaObjects ReadSchema(FileSession& session, std::string_view dialect) {
 
 }  // namespace
 
-void Finish(FileStatement& statement) {
-  StepThrough(statement, [](const Row&) { return true; });
-}
-
 FileConnection::FileConnection(std::string_view dialect, FileOptions options,
                                std::unique_ptr<FileSession> session)
     : dialect_(dialect), options_(std::move(options)), session_(std::move(session)) {}

@@ -97,9 +97,6 @@ class FileConnection final : public Connection {
   std::array<std::unique_ptr<FileStatement>, sql::kCatalog.size()> statements_;
 };
 
-// Runs a statement to its end and makes it ready for the next time.
-void Finish(FileStatement& statement);
-
 }  // namespace pgqrs::driver
 
 #endif  // PGQRS_DRIVER_FILE_FILE_CONNECTION_H_

@@ -1,4 +1,4 @@
-// Takes turns at writing one SQLite file, fairly, between processes.
+// Takes turns at writing one file, fairly, between processes, and between stores of one.
 #ifndef PGQRS_DRIVER_FILE_WRITE_TURN_H_
 #define PGQRS_DRIVER_FILE_WRITE_TURN_H_
 

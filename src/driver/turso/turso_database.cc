@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "driver/file/file_dsn.h"
 #include "driver/file/process_clock.h"
@@ -88,7 +89,6 @@ TursoDatabase::TursoDatabase(const Config& config) : options_(ParseTursoDsn(conf
 }
 
 std::unique_ptr<Connection> TursoDatabase::OpenWriter() {
-  if (!file_) file_ = TursoFile::Open(options_);
   return Open(FileConnection::Role::kWriter);
 }
 
@@ -97,14 +97,20 @@ std::unique_ptr<Connection> TursoDatabase::OpenReader() {
 }
 
 std::unique_ptr<Connection> TursoDatabase::Open(FileConnection::Role role) {
-  return std::make_unique<FileConnection>("turso", options_,
-                                          std::make_unique<TursoSession>(options_, file_, role));
+  auto file = file_.lock();
+  if (!file) {
+    file = TursoFile::Open(options_);
+    file_ = file;
+    changes_ = file->changes();
+  }
+  return std::make_unique<FileConnection>(
+      "turso", options_, std::make_unique<TursoSession>(options_, std::move(file), role));
 }
 
 std::unique_ptr<ChangeListener> TursoDatabase::Listen(
     std::function<void(const Announcement&)> on_change) {
   if (is_private()) return nullptr;
-  return LocalChanges::Listen(file_->changes(), this, std::move(on_change));
+  return LocalChanges::Listen(changes_, this, std::move(on_change));
 }
 
 }  // namespace pgqrs::driver

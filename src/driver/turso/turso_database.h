@@ -32,14 +32,16 @@ class TursoDatabase final : public Database {
   std::unique_ptr<ChangeListener> Listen(
       std::function<void(const Announcement&)> on_change) override;
   void Announce(const Announcement& announcement) override {
-    file_->changes()->Announce(this, announcement);
+    changes_->Announce(this, announcement);
   }
 
  private:
   std::unique_ptr<Connection> Open(FileConnection::Role role);
 
   TursoOptions options_;
-  std::shared_ptr<TursoFile> file_;  // From the first connection on.
+  // The connections keep the file open, so that it is closed with the last of them.
+  std::weak_ptr<TursoFile> file_;
+  std::shared_ptr<LocalChanges> changes_;  // From the first connection on.
 };
 
 }  // namespace pgqrs::driver

@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -28,6 +29,17 @@ void ExpectWal(const turso_database_t* database) {
   while (StepTurso(statement.get(), kWhat)) mode = TursoRow(statement.get()).Text(0);
   if (mode == "wal") return;
   throw Failure(Fault::kStorage, "its journal mode is " + mode + ", and only wal is supported");
+}
+
+// The engine knows nothing of such a journal, and SQLite would apply it later to what was written
+// since.
+void ExpectNoRollbackJournal(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::file_size(path + "-journal", error) == 0 || error) return;
+  throw Failure(
+      Fault::kStorage,
+      "a transaction of SQLite was cut off in it, which only SQLite can roll back: open it "
+      "once with SQLite");
 }
 
 // The engine syncs its files, but not their folder, without which the loss of power may take a new
@@ -99,11 +111,17 @@ class TursoFile::Registry {
 };
 
 TursoFile::TursoFile(const TursoOptions& options) : options_(options) {
-  if (!options_.in_memory()) OpenFile::CheckMayOpen(options_.path, OpenFile::Engine::kTurso);
+  if (options_.in_memory()) {
+    database_ = OpenTurso(options_.path, options_.key);
+    return;
+  }
+  OpenFile::CheckMayOpen(options_.path, OpenFile::Engine::kTurso);
+  ExpectNoRollbackJournal(options_.path);
   database_ = OpenTurso(options_.path, options_.key);
   file_ = OpenFile(options_.path, OpenFile::Engine::kTurso);
+  log_ = OpenFile(LogOf(options_.path), OpenFile::Engine::kTurso);  // It is made at once, too.
   ExpectWal(database_.get());
-  if (!options_.in_memory()) SyncFolderOf(options_.path);  // The log is made at once, too.
+  SyncFolderOf(options_.path);
 }
 
 TursoFile::~TursoFile() {

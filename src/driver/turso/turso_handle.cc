@@ -50,7 +50,7 @@ Fault FaultOf(turso_status_code_t code, std::string_view reason) {
 
 [[noreturn]] void ThrowNotOpened(const std::string& path, const TursoReason& reason) {
   auto why = WhyNotOpened(path, InPlainWords(reason.text()));
-  if (reason.text().find("locked") != std::string_view::npos) {
+  if (reason.text().find("locked by another process") != std::string_view::npos) {
     throw Failure(Fault::kBusy, why +
                                     "; a file can be open with Turso in one process at a time, and "
                                     "not with SQLite meanwhile");
@@ -96,7 +96,8 @@ Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::s
 
 bool IsOfFullDisk(const Failure& failure) {
   const std::string_view what = failure.what();
-  return IsFull(what) && what.find("Checkpoint failed") == std::string_view::npos;
+  return IsFull(what) && what.find("(pwrite") != std::string_view::npos &&
+         what.find("Checkpoint failed") == std::string_view::npos;
 }
 
 TursoStatement PrepareTurso(const turso_connection_t* connection, std::string_view sql,

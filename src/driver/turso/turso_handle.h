@@ -65,8 +65,9 @@ TursoConnectionHandle ConnectTurso(const turso_database_t* database);
 // The failure that the interface reports by `code`, while doing `what`.
 Failure TursoFailure(turso_status_code_t code, const TursoReason& reason, std::string_view what);
 
-// Whether a failure of TursoFailure's was for want of space; not that of a copy of the log into the
-// database, which comes after a commit.
+// Whether a failure of TursoFailure's is that of a write for want of space. Not that of a sync,
+// after which the data may be there, nor that of a copy of the log into the database, which comes
+// after a commit.
 bool IsOfFullDisk(const Failure& failure);
 
 // Prepares one statement for many runs.

@@ -66,21 +66,21 @@ void Finish(const turso_statement_t* statement, std::string_view what) {
 
 TursoSession::TursoSession(const TursoOptions& options, std::shared_ptr<TursoFile> file,
                            FileConnection::Role role)
-    : options_(options), file_(std::move(file)), role_(role) {
+    : busy_timeout_(options.busy_timeout), file_(std::move(file)), role_(role) {
   try {
     connection_ = ConnectTurso(file_->database());
     // Seldom needed, since writers take turns, and so no matter that it sleeps for milliseconds.
     turso_connection_set_busy_timeout_ms(connection_.get(),
-                                         options_.busy_timeout / std::chrono::milliseconds(1));
-    ExecuteTurso(
-        connection_.get(),
-        options_.synchronous_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
-        "setting the durability");
+                                         busy_timeout_ / std::chrono::milliseconds(1));
+    ExecuteTurso(connection_.get(),
+                 options.synchronous_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL",
+                 "setting the durability");
     const bool writes = role_ == FileConnection::Role::kWriter;
+    if (!writes) ExecuteTurso(connection_.get(), "PRAGMA query_only=1", "opening a reader");
     begin_ = PrepareTurso(connection_.get(), writes ? "BEGIN IMMEDIATE" : "BEGIN", "BEGIN");
     commit_ = PrepareTurso(connection_.get(), "COMMIT", "COMMIT");
   } catch (const Failure& failure) {
-    throw PgqrsConnectionError("cannot open \"" + options_.path + "\": " + failure.what());
+    throw PgqrsConnectionError("cannot open \"" + options.path + "\": " + failure.what());
   }
 }
 
@@ -94,6 +94,7 @@ void TursoSession::Commit() {
     // for a write to the WAL that had no room, which is that of the record or of what has to stand
     // before it.
     if (failure.fault() == Fault::kStorage && !IsOfFullDisk(failure)) {
+      file_->changes()->NoteCommit();
       throw Failure(Fault::kUnknown, failure.what());
     }
     throw;
@@ -126,7 +127,7 @@ std::unique_ptr<FileStatement> TursoSession::Prepare(std::string_view sql, std::
 std::unique_ptr<FileSession> TursoSession::OpenEmpty() const {
   TursoOptions options;
   options.path = ":memory:";
-  options.busy_timeout = options_.busy_timeout;
+  options.busy_timeout = busy_timeout_;
   return std::make_unique<TursoSession>(options, TursoFile::Open(options),
                                         FileConnection::Role::kWriter);
 }

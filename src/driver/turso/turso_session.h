@@ -28,7 +28,7 @@ class TursoSession final : public FileSession {
   std::unique_ptr<FileSession> OpenEmpty() const override;
 
  private:
-  const TursoOptions options_;
+  const Duration busy_timeout_;
   const std::shared_ptr<TursoFile> file_;
   const FileConnection::Role role_;
   std::uint64_t own_commits_ = 0;
