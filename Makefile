@@ -51,6 +51,11 @@ test-tsan:  ## The tests under ThreadSanitizer only
 	@scripts/bootstrap test
 	@scripts/test tsan
 
+.PHONY: test-python
+test-python:  ## The tests of the Python package, which is not finished
+	@scripts/bootstrap python
+	@scripts/test-python
+
 .PHONY: test-postgres-matrix
 test-postgres-matrix:  ## The conformance suite on each version of Postgres, and through PgBouncer
 	@scripts/bootstrap versions

@@ -1,0 +1,136 @@
+"""The functions of the package."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, overload
+
+from ._admin import Admin
+from ._poll import DequeueBuilder, ephemeral_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+
+    from . import _core
+    from ._store import Consumer, Producer, Store
+
+
+def admin(store: Store) -> Admin:
+    """The administration of a store."""
+    return Admin(store)
+
+
+async def enqueue(producer: Producer, payload: Any) -> int:
+    """Stores a message and gives its id."""
+    return await producer.enqueue(payload)
+
+
+async def enqueue_batch(producer: Producer, payloads: Sequence[Any]) -> list[int]:
+    """Stores all of the messages or none, and gives their ids in the same order."""
+    return await producer.enqueue_batch(payloads)
+
+
+async def enqueue_delayed(producer: Producer, payload: Any, delay_seconds: float) -> int:
+    """Stores a message that nobody gets before ``delay_seconds`` are over."""
+    return await producer.enqueue_delayed(payload, delay_seconds)
+
+
+@overload
+def dequeue() -> DequeueBuilder: ...
+@overload
+def dequeue(
+    consumer: Consumer, batch_size: int | None = None
+) -> Coroutine[Any, Any, list[_core.QueueMessage]]: ...
+def dequeue(
+    consumer: Consumer | None = None, batch_size: int | None = None
+) -> DequeueBuilder | Coroutine[Any, Any, list[_core.QueueMessage]]:
+    """Takes up to ``batch_size`` messages. Without arguments: a builder for more than that."""
+    return DequeueBuilder() if consumer is None else consumer.dequeue(batch_size)
+
+
+def dequeue_builder() -> DequeueBuilder:
+    """The same as ``dequeue()``."""
+    return DequeueBuilder()
+
+
+async def archive(consumer: Consumer, message: _core.QueueMessage) -> bool:
+    """Finishes a message. False where the consumer does not hold it."""
+    return await consumer.archive(message.id)
+
+
+async def archive_batch(consumer: Consumer, messages: Sequence[_core.QueueMessage]) -> list[bool]:
+    """Finishes many messages in one transaction."""
+    return await consumer.archive_many([message.id for message in messages])
+
+
+async def delete(consumer: Consumer, message: _core.QueueMessage) -> bool:
+    """Removes a message for good. False where the consumer does not hold it."""
+    return await consumer.delete(message.id)
+
+
+async def extend_vt(consumer: Consumer, message: _core.QueueMessage, seconds: float) -> bool:
+    """Lets the lease of a message end ``seconds`` from now."""
+    return await consumer.extend_vt(message.id, seconds)
+
+
+@asynccontextmanager
+async def _ephemeral(queue: _core.Queue) -> AsyncIterator[_core.Consumer]:
+    """A worker for one call, which is left Stopped."""
+    worker = await queue.new_consumer(ephemeral_name())
+    try:
+        yield worker
+    finally:
+        await worker.close()
+
+
+async def produce(store: Store, queue: str, payload: Any) -> int:
+    """Stores one message, as a worker that exists for this call."""
+    [message_id] = await produce_batch(store, queue, [payload])
+    return message_id
+
+
+async def produce_batch(store: Store, queue: str, payloads: Sequence[Any]) -> list[int]:
+    """Stores all of the messages or none, as a worker that exists for this call."""
+    core = await store._core.open_queue(queue)
+    async with _ephemeral(core):
+        return await core.enqueue_batch(list(payloads))
+
+
+async def consume(
+    store: Store, queue: str, handler: Callable[[_core.QueueMessage], Awaitable[Any]]
+) -> None:
+    """Takes one message, awaits ``handler(message)``, and archives it.
+
+    It returns at once where there is none.
+
+    Where the handler raises, the message is given back, and the exception comes out.
+    """
+
+    async def handle_one(messages: list[_core.QueueMessage]) -> None:
+        await handler(messages[0])
+
+    await consume_batch(store, queue, 1, handle_one)
+
+
+async def consume_batch(
+    store: Store,
+    queue: str,
+    batch_size: int,
+    handler: Callable[[list[_core.QueueMessage]], Awaitable[Any]],
+) -> None:
+    """Takes up to ``batch_size`` messages, awaits ``handler(messages)``, and archives all of them.
+
+    Where the handler raises, all are given back, and the exception comes out.
+    """
+    core = await store._core.open_queue(queue)
+    async with _ephemeral(core) as worker:
+        messages = await worker.dequeue(batch_size)
+        if not messages:
+            return
+        ids = [message.id for message in messages]
+        try:
+            await handler(messages)
+        except BaseException:
+            await worker.release_many(ids, 0)
+            raise
+        await worker.ack_many(ids)

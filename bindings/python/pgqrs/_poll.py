@@ -1,0 +1,198 @@
+"""Taking messages again and again: iterators and polling workers."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from ._core import WorkerStatus
+from ._errors import PgqrsError, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from . import _core
+    from ._store import Consumer, Store
+
+_log = logging.getLogger("pgqrs")
+
+
+def ephemeral_name() -> str:
+    """The name of a worker that exists for one purpose."""
+    return f"__ephemeral__{uuid.uuid4().hex}"
+
+
+class ConsumeIterator:
+    """The messages of a queue, one after another, as they come. Made by :meth:`Store.consume_iter`.
+
+    Example:
+        >>> async with store.consume_iter("jobs") as messages:
+        ...     async for message in messages:
+        ...         await messages.archive(message.id)
+    """
+
+    def __init__(self, store: Store, queue: str, poll_interval_ms: int | None) -> None:
+        interval = store._config.poll_interval_ms if poll_interval_ms is None else poll_interval_ms
+        self._store = store
+        self._queue = queue
+        self._interval = interval * 1000
+        self._worker: _core.Consumer | None = None
+        self._is_closed = False
+
+    async def _open(self) -> _core.Consumer:
+        if self._is_closed:
+            raise PgqrsError("the iterator is closed")
+        if self._worker is None:
+            queue = await self._store._core.open_queue(self._queue)
+            self._worker = await queue.new_consumer(ephemeral_name())
+        return self._worker
+
+    async def __aenter__(self) -> ConsumeIterator:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __aiter__(self) -> ConsumeIterator:
+        return self
+
+    async def __anext__(self) -> _core.QueueMessage:
+        while not self._is_closed:
+            # It wakes up for a message, whatever the interval; the end of it is for close().
+            messages = await (await self._open()).dequeue_wait(1, self._interval)
+            if messages:
+                return messages[0]
+        raise StopAsyncIteration
+
+    async def archive(self, message_id: int) -> bool:
+        """Finishes a message."""
+        return await (await self._open()).ack(message_id)
+
+    async def delete(self, message_id: int) -> bool:
+        """Removes a message for good."""
+        return await (await self._open()).delete(message_id)
+
+    async def close(self) -> None:
+        """Gives back what was not finished, and leaves the worker Stopped."""
+        self._is_closed = True
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.close()
+
+
+class DequeueBuilder:
+    """Puts together how messages are taken and handled, and does so.
+
+    Example:
+        >>> await pgqrs.dequeue().worker(consumer).batch(1).handle(send).poll(store)
+    """
+
+    def __init__(self) -> None:
+        self._consumer: Consumer | None = None
+        self._queue: str | None = None
+        self._batch = 1
+        self._interval: int | None = None
+        self._handler: Callable[[Any], Awaitable[Any]] | None = None
+        self._takes_batches = False
+
+    def worker(self, consumer: Consumer) -> DequeueBuilder:
+        """The consumer that takes them."""
+        self._consumer = consumer
+        return self
+
+    def from_queue(self, name: str) -> DequeueBuilder:
+        """The queue, where no consumer is given: one is made for the time of the poll."""
+        self._queue = name
+        return self
+
+    def batch(self, size: int) -> DequeueBuilder:
+        """How many are taken at a time, at most."""
+        self._batch = size
+        return self
+
+    def poll_interval(self, milliseconds: int) -> DequeueBuilder:
+        """How often it looks whether it was interrupted by another process."""
+        self._interval = milliseconds
+        return self
+
+    def handle(self, handler: Callable[[_core.QueueMessage], Awaitable[Any]]) -> DequeueBuilder:
+        """What is awaited for each message, one at a time."""
+        self._handler, self._takes_batches = handler, False
+        return self
+
+    def handle_batch(
+        self, handler: Callable[[list[_core.QueueMessage]], Awaitable[Any]]
+    ) -> DequeueBuilder:
+        """What is awaited for all messages that were taken together."""
+        self._handler, self._takes_batches = handler, True
+        return self
+
+    async def poll(self, store: Store) -> None:
+        """Handles messages until the consumer is interrupted, and raises ``PgqrsError`` then.
+
+        A message whose handler returns is archived; where it raises, the message is given back, and
+        becomes a dead letter after ``Config.max_read_ct`` tries.
+        """
+        if self._handler is None:
+            raise ValidationError("handle: there is no handler")
+        if self._batch > 1 and not self._takes_batches:
+            raise ValidationError("batch: a handler of single messages takes a batch of 1")
+        if self._consumer is not None:
+            await self._poll(store, self._consumer._core)
+            return
+        if self._queue is None:
+            raise ValidationError("worker: neither a consumer nor a queue is given")
+        queue = await store._core.open_queue(self._queue)
+        worker = await queue.new_consumer(ephemeral_name())
+        try:
+            await self._poll(store, worker)
+        finally:
+            await worker.close()
+
+    async def _poll(self, store: Store, worker: _core.Consumer) -> None:
+        if await worker.status() is WorkerStatus.Suspended:
+            await worker.set_status(WorkerStatus.Ready)
+        await worker.set_status(WorkerStatus.Polling)
+        interval = (
+            store._config.poll_interval_ms if self._interval is None else self._interval
+        ) / 1000
+        looked = time.monotonic()
+        try:
+            while True:
+                messages = await worker.dequeue_wait(self._batch, int(interval * 1_000_000))
+                if messages:
+                    await self._handle(worker, messages)
+                if time.monotonic() - looked < interval:
+                    continue
+                looked = time.monotonic()
+                if await worker.status() is WorkerStatus.Interrupted:
+                    break
+        except BaseException:
+            if await worker.status() is WorkerStatus.Polling:
+                await worker.set_status(WorkerStatus.Ready)
+            raise
+        await worker.set_status(WorkerStatus.Suspended)
+        raise PgqrsError(f"worker {worker.worker_id} was interrupted")
+
+    async def _handle(self, worker: _core.Consumer, messages: list[_core.QueueMessage]) -> None:
+        ids = [message.id for message in messages]
+        assert self._handler is not None
+        try:
+            await self._handler(messages if self._takes_batches else messages[0])
+        except Exception:
+            _log.exception("the handler failed; messages %s are given back", ids)
+            await worker.release_many(ids, 0)
+        except BaseException:
+            await worker.release_many(ids, 0)
+            raise
+        else:
+            await worker.ack_many(ids)
