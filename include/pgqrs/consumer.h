@@ -62,6 +62,9 @@ class Consumer {
                             Duration delay = Duration::zero());
   Future<std::vector<bool>> ReleaseAsync(std::span<const std::int64_t> message_ids,
                                          Duration delay = Duration::zero());
+  // Gives it back, visible again at this time by the clock that decides; at once where it is past.
+  bool ReleaseUntil(std::int64_t message_id, TimePoint visible_at);
+  Future<bool> ReleaseUntilAsync(std::int64_t message_id, TimePoint visible_at);
   bool ExtendLease(std::int64_t message_id, Duration lease);
   Future<bool> ExtendLeaseAsync(std::int64_t message_id, Duration lease);
   bool Delete(std::int64_t message_id);

@@ -148,6 +148,13 @@ bool Consumer::Release(std::int64_t message_id, Duration delay) {
   return core()->store().Run(Settle(*core(), message_id, Settlement::Release(delay, {})));
 }
 
+Future<bool> Consumer::ReleaseUntilAsync(std::int64_t message_id, TimePoint visible_at) {
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::ReleaseUntil(visible_at)));
+}
+bool Consumer::ReleaseUntil(std::int64_t message_id, TimePoint visible_at) {
+  return core()->store().Run(Settle(*core(), message_id, Settlement::ReleaseUntil(visible_at)));
+}
+
 Future<std::vector<bool>> Consumer::ReleaseAsync(std::span<const std::int64_t> message_ids,
                                                  Duration delay) {
   return core()->store().Submit(Settle(*core(), message_ids, Settlement::Release(delay, {})));

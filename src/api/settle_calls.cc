@@ -22,6 +22,11 @@ Settlement Settlement::Release(Duration delay, std::string_view error) {
   return {SettleRequest::Action::kRelease, delay, std::string(error)};
 }
 
+Settlement Settlement::ReleaseUntil(TimePoint visible_at) {
+  CheckVisibleAt(visible_at);
+  return {.action = SettleRequest::Action::kRelease, .until = visible_at};
+}
+
 Settlement Settlement::Extend(Duration lease) {
   CheckLease(lease);
   return {SettleRequest::Action::kExtend, lease};
@@ -49,6 +54,7 @@ void FillSettle(SettleRequest& request, std::shared_ptr<queue::Worker> worker, T
   request.worker = std::move(worker);
   request.delay = settlement.delay;
   request.text = std::move(settlement.text);
+  request.until = settlement.until;
 }
 
 CallPtr<std::vector<bool>, SettleRequest> SettleMany(StoreCore& store,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,9 +22,11 @@ struct Settlement {
   queue::SettleRequest::Action action = queue::SettleRequest::Action::kAck;
   Duration delay = Duration::zero();
   std::string text = {};
+  std::optional<TimePoint> until = {};  // Of a release, in place of the delay.
 
   static Settlement Ack() { return {}; }
   static Settlement Release(Duration delay, std::string_view error);
+  static Settlement ReleaseUntil(TimePoint visible_at);
   static Settlement Extend(Duration lease);
   static Settlement Delete() { return {.action = queue::SettleRequest::Action::kDelete}; }
   static Settlement DeadLetter(std::string_view reason);

@@ -159,6 +159,7 @@ struct SettleRequest : Request {
   std::vector<Target> targets;
   std::shared_ptr<Worker> worker;  // Whose leases are meant by targets without a token.
   Duration delay{};                // Of a release; the lease of an extension.
+  std::optional<TimePoint> until;  // Of a release, in place of the delay.
   std::string text;                // The reason of a dead letter; the error of a release.
   bool unread = false;             // A release that takes its read back.
 

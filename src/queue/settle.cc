@@ -152,7 +152,8 @@ void SettleStep::Apply(SettleRequest& request, Work& work, Mask part, SliceState
       group_.NoteVisible(state.queue_id, state.visible_at);
       return;
     case SettleRequest::Action::kRelease:
-      state.visible_at = group_.now_ + std::max<std::int64_t>(0, request.delay.count());
+      state.visible_at = std::max(group_.now_, request.until ? ToMicros(*request.until)
+                                                             : group_.now_ + request.delay.count());
       state.lease_token.reset();
       if (request.unread) state.read_count -= 1;
       if (!request.text.empty()) state.last_error = request.text;

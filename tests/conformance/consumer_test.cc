@@ -43,6 +43,24 @@ TEST_P(Consumers, OneConsumerCannotSettleWhatAnotherHolds) {
   EXPECT_FALSE(holder.Ack(ids[0]));
 }
 
+TEST_P(Consumers, AMessageIsReleasedUntilATime) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer();
+  const auto ids = queue.EnqueueBatch(Payloads(2));
+  const auto taken = consumer.DequeueBatch(2);
+  ASSERT_EQ(taken.size(), 2U);
+  const auto later = taken[0].dequeued_at() + minutes(10);
+  EXPECT_TRUE(consumer.ReleaseUntil(ids[0], later));
+  EXPECT_EQ(store.FindMessage(ids[0])->visible_at, later);
+  EXPECT_TRUE(consumer.ReleaseUntil(ids[1], taken[1].dequeued_at() - minutes(10)));
+  EXPECT_GE(store.FindMessage(ids[1])->visible_at, taken[1].dequeued_at());
+  EXPECT_EQ(consumer.Dequeue()->id(), ids[1]);
+  EXPECT_FALSE(consumer.ReleaseUntil(ids[0], later));
+  EXPECT_THAT(MessageOf<ValidationError>([&] { consumer.ReleaseUntil(ids[1], TimePoint::max()); }),
+              HasSubstr("visible_at"));
+}
+
 TEST_P(Consumers, AnswersComeInTheOrderOfTheIds) {
   auto store = Open();
   auto queue = store.Queue("jobs");

@@ -100,6 +100,11 @@ class Consumer:
         """Lets the lease end ``seconds`` from now."""
         return await self._core.extend_lease(message_id, _micros(seconds))
 
+    async def release_with_visibility(self, message_id: int, visible_at: str) -> bool:
+        """Gives a message back, visible again at this time (ISO 8601); at once where it is past."""
+        micros = _core.to_microseconds(visible_at, "visible_at")
+        return await self._core.release_until(message_id, micros)
+
     async def release_messages(self, message_ids: Sequence[int]) -> int:
         """Gives messages back, and answers how many there were."""
         return sum(await self._core.release_many(list(message_ids), 0))

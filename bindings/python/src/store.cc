@@ -170,6 +170,11 @@ void BindConsumer(nb::module_& module) {
              return Request::New([&] { return self.consumer->ReleaseAsync(ids, Duration(delay)); },
                                  kTake);
            })
+      .def("release_until",
+           [](PyConsumer& self, std::int64_t id, Micros visible_at) {
+             return Request::New(
+                 [&] { return self.consumer->ReleaseUntilAsync(id, ToTime(visible_at)); }, kTake);
+           })
       .def("extend_lease",
            [](PyConsumer& self, std::int64_t id, Micros lease) {
              return Request::New(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -105,6 +105,26 @@ def test_a_consumer_acts_on_what_it_holds_only(config: pgqrs.Config) -> None:
         assert not await one.extend_vt(held, 5)
         assert await one.delete_many([held, message.id]) == [False, True]
         assert await one.release_messages([held]) == 0
+
+    run(main())
+
+
+def test_a_message_is_released_until_a_time(config: pgqrs.Config) -> None:
+    async def main() -> None:
+        store = await open_queue(config)
+        producer = await store.producer("jobs")
+        consumer = await store.consumer("jobs")
+        message_id = await producer.enqueue(1)
+        [message] = await consumer.dequeue()
+        taken = datetime.fromisoformat(message.dequeued_at)
+        later = (taken + timedelta(hours=1)).astimezone(timezone(timedelta(hours=-5)))
+        assert await consumer.release_with_visibility(message_id, later.isoformat())
+        [stored] = await store._core.messages(0, 10)
+        assert datetime.fromisoformat(stored.vt) == later
+        assert not await consumer.release_with_visibility(message_id, later.isoformat())
+        for bad in ("soon", "", "2026-13-01T00:00:00+00:00"):
+            with pytest.raises(pgqrs.ValidationError, match="visible_at"):
+                await consumer.release_with_visibility(message_id, bad)
 
     run(main())
 
