@@ -38,3 +38,4 @@ from ._functions import (
 from ._poll import ConsumeIterator, DequeueBuilder
 from ._store import Consumer, Producer, Store, connect, connect_with
 from ._tables import Messages, Queues, Workers
+from ._worker import Discard, RetryAfter, Worker

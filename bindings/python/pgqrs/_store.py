@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -18,6 +19,11 @@ _MICROSECONDS = 1_000_000
 
 def _micros(seconds: float) -> int:
     return int(seconds * _MICROSECONDS)
+
+
+def _delay(delay: float | timedelta) -> int | None:
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    return _micros(seconds) if seconds else None
 
 
 class Producer:
@@ -37,20 +43,29 @@ class Producer:
         """The id of the worker that its messages name as their producer."""
         return self._store._core.worker_id
 
-    async def enqueue(self, payload: Any) -> int:
+    async def enqueue(
+        self, payload: Any, *, priority: int = 5, delay: float | timedelta = 0
+    ) -> int:
         """Stores a message and gives its id.
 
         When this returns the message survives the death of every process and the loss of power.
+
+        Args:
+            payload: Any JSON value.
+            priority: 0 (first) to 9.
+            delay: How long nobody gets the message: a timedelta, or seconds.
         """
-        return await self._queue.enqueue(payload)
+        return await self._queue.enqueue(payload, _delay(delay), None, priority)
 
     async def enqueue_delayed(self, payload: Any, delay_seconds: float) -> int:
         """The same, but nobody gets the message before ``delay_seconds`` are over."""
         return await self._queue.enqueue(payload, delay=_micros(delay_seconds))
 
-    async def enqueue_batch(self, payloads: Sequence[Any]) -> list[int]:
+    async def enqueue_batch(
+        self, payloads: Sequence[Any], *, priority: int = 5, delay: float | timedelta = 0
+    ) -> list[int]:
         """Stores all of the messages or none, and gives their ids in the same order."""
-        return await self._queue.enqueue_batch(list(payloads))
+        return await self._queue.enqueue_batch(list(payloads), _delay(delay), None, priority)
 
 
 class Consumer:

@@ -14,15 +14,17 @@ Example:
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from . import _admin, _core, _functions, _poll, _store, _tables
+from . import _admin, _core, _functions, _poll, _store, _tables, _worker
 from ._config import Config
-from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerInfo, WorkerStatus
+from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerInfo, WorkerStatus  # noqa: TC001
 from ._drive import run_blocking
 from ._errors import *  # noqa: F403  All of them.
+from ._worker import Discard, RetryAfter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +100,49 @@ def _make_class(wrapped: type) -> type[_Blocking]:
     made = type(wrapped.__name__, (_Blocking,), members)
     _classes[wrapped] = made
     return made
+
+
+class Worker(_Blocking):
+    """A worker whose handler is a plain function; :meth:`run` blocks. See :class:`pgqrs.Worker`."""
+
+    def __init__(
+        self,
+        store: Any,
+        queue: str,
+        handler: Callable[[QueueMessage], Any],
+        **options: Any,
+    ) -> None:
+        """As for :class:`pgqrs.Worker`."""
+        super().__init__(_worker.Worker(store._async, queue, handler, **options))
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def handled(self) -> int:
+        """How many messages were handled."""
+        handled: int = self._async.handled
+        return handled
+
+    @property
+    def failed(self) -> int:
+        """How often a handler failed."""
+        failed: int = self._async.failed
+        return failed
+
+    def run(self, *, handle_signals: bool = False) -> None:
+        """Handles messages until :meth:`stop`; with ``handle_signals`` also SIGINT, SIGTERM."""
+
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._async.run(handle_signals=handle_signals)
+
+        asyncio.run(main())
+
+    def stop(self) -> None:
+        """Takes no more messages; from any thread. ``run`` returns when handlers have finished."""
+        if self._loop is None:
+            self._async.stop()
+        else:
+            self._loop.call_soon_threadsafe(self._async.stop)
 
 
 Store = _make_class(_store.Store)

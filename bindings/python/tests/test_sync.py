@@ -24,7 +24,7 @@ def test_it_has_the_names_of_the_other_one() -> None:
     def names(module: object) -> set[str]:
         return {name for name in vars(module) if not name.startswith("_")}
 
-    ours = names(pgqrs.sync) - {"annotations", "functools", "inspect", "run_blocking"}
+    ours = names(pgqrs.sync) - {"annotations", "asyncio", "functools", "inspect", "run_blocking"}
     ours -= {"Any", "TYPE_CHECKING"}
     assert ours == names(pgqrs) - {"sync"}
     for name in ours:
