@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ._errors import QueueNotFoundError
 
 if TYPE_CHECKING:
+    import builtins
+
     from . import _core
     from ._store import Store
 
@@ -35,7 +37,7 @@ class Queues:
         """How many messages of a queue are in which state (``QueueNotFoundError``)."""
         return await (await self._store._core.open_queue(name)).metrics()
 
-    async def list_metrics(self) -> list[_core.QueueMetrics]:
+    async def list_metrics(self) -> builtins.list[_core.QueueMetrics]:
         """The same of every queue, by name."""
         return await self._store._core.metrics()
 

@@ -85,6 +85,13 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _property(name: str, doc: str | None) -> property:
+    def read(self: _Blocking) -> Any:
+        return _to_blocking(getattr(self._async, name))
+
+    return property(read, doc=doc)
+
+
 def _make_class(wrapped: type) -> type[_Blocking]:
     members: dict[str, Any] = {"__doc__": wrapped.__doc__, "__module__": __name__}
     for name, member in vars(wrapped).items():
@@ -92,9 +99,7 @@ def _make_class(wrapped: type) -> type[_Blocking]:
         if name.startswith("_") and name not in _NAMES.values():
             continue
         if isinstance(member, property):
-            members[name] = property(
-                lambda self, name=name: getattr(self._async, name), doc=member.__doc__
-            )
+            members[name] = _property(name, member.__doc__)
         else:
             members[name] = _blocking(member)
     made = type(wrapped.__name__, (_Blocking,), members)

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace pgqrs::python {
 
@@ -38,13 +37,6 @@ std::string ToIso(TimePoint time);
 // The other way round; also without fraction, and with `Z`. A time without an offset is one of UTC.
 // Throws ValidationError, which names `argument`.
 TimePoint FromIso(std::string_view text, std::string_view argument);
-
-template <typename T>
-nanobind::object ListOf(const std::vector<T>& records) {
-  nanobind::list list;
-  for (const auto& record : records) list.append(nanobind::cast(record));
-  return list;
-}
 
 void BindRecords(nanobind::module_& module);
 

@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include <nanobind/typing.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -154,9 +155,12 @@ void BindRequest(nb::module_& module) {
   module.def("set_blocking", [](bool value) { return std::exchange(blocks, value); });
   python = new Python;  // NOLINT(cppcoreguidelines-owning-memory): see there.
   nb::class_<PyBox>(module, "Box").def("empty", [](const PyBox& self) { self.box->Empty(); });
-  nb::class_<Request>(module, "Request")
-      .def("__await__", &Request::Await)
-      .def("wait", &Request::Wait);
+  module.attr("T") = nb::type_var("T");
+  nb::class_<Request>(module, "Request", nb::is_generic(),
+                      nb::sig("class Request(typing.Generic[T])"))
+      .def("__await__", &Request::Await,
+           nb::sig("def __await__(self) -> collections.abc.Generator[typing.Any, None, T]"))
+      .def("wait", &Request::Wait, nb::sig("def wait(self) -> T"));
 }
 
 }  // namespace pgqrs::python

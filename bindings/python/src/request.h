@@ -59,6 +59,9 @@ class Box {
   std::vector<Finished> finished_;
 };
 
+template <typename T>
+struct Typed;
+
 // A call that was handed to the engine. Waited for once.
 class Request {
  public:
@@ -66,11 +69,11 @@ class Request {
   // the engine has too much to do. `take` makes an object of the future's result, and `drop`, where
   // there is one, gives it back.
   template <typename Start, typename Take>
-  static Request New(Start start, Take take) {
+  static auto New(Start start, Take take) {
     return New(std::move(start), std::move(take), nullptr);
   }
   template <typename Start, typename Take, typename Drop>
-  static Request New(Start start, Take take, Drop drop);
+  static auto New(Start start, Take take, Drop drop);
 
   // The iterator that `await` wants. RuntimeError where no event loop runs in this thread.
   nanobind::object Await();
@@ -94,22 +97,40 @@ class Request {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
+// A request by the type of what it gives, which shows in the signatures of the module.
+template <typename T>
+struct Typed {
+  Request request;
+};
+
 template <typename Start, typename Take, typename Drop>
-Request Request::New(Start start, Take take, Drop drop) {
+auto Request::New(Start start, Take take, Drop drop) {
   Request request;
   const nanobind::gil_scoped_release release;
   start().Then([state = request.state_, take, drop](auto done) {
     auto shared = std::make_shared<decltype(done)>(std::move(done));
     Result result;
-    result.take = [shared, take] { return take(*shared); };
+    result.take = [shared, take]() -> nanobind::object { return take(*shared); };
     if constexpr (!std::is_null_pointer_v<Drop>) result.drop = [shared, drop] { drop(*shared); };
     state->Finish(std::move(result));
   });
-  return request;
+  using Future = decltype(start());
+  return Typed<std::invoke_result_t<Take, Future&>>{std::move(request)};
 }
 
 void BindRequest(nanobind::module_& module);
 
 }  // namespace pgqrs::python
+
+template <typename T>
+struct nanobind::detail::type_caster<pgqrs::python::Typed<T>> {
+  using Value = pgqrs::python::Typed<T>;
+  template <typename>
+  using Cast = Value;
+  static constexpr auto Name = const_name("Request[") + make_caster<T>::Name + const_name("]");
+  static handle from_cpp(Value&& value, rv_policy, cleanup_list*) noexcept {
+    return nanobind::cast(std::move(value.request)).release();
+  }
+};
 
 #endif  // PGQRS_BINDINGS_PYTHON_REQUEST_H_

@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 #include <pgqrs/pgqrs.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,13 +25,15 @@ namespace {
 using Ids = std::vector<std::int64_t>;
 using Micros = std::int64_t;
 
-// What a future gave, as a Python object.
-constexpr auto kTake = [](auto& done) -> nb::object { return nb::cast(done.Get()); };
-constexpr auto kTakeNothing = [](auto& done) -> nb::object {
-  done.Get();
-  return nb::none();
+// What a future gave, as a Python object of the type that stands for it.
+constexpr auto kTake = [](auto& done) {
+  using Value = decltype(done.Get());
+  return nb::typed<nb::object, Value>(nb::cast(done.Get()));
 };
-constexpr auto kTakeList = [](auto& done) -> nb::object { return ListOf(done.Get()); };
+constexpr auto kTakeNothing = [](auto& done) {
+  done.Get();
+  return nb::typed<nb::object, std::nullptr_t>(nb::none());
+};
 
 std::optional<Duration> ToDuration(std::optional<Micros> micros) {
   return micros ? std::optional(Duration(*micros)) : std::nullopt;
@@ -59,15 +62,15 @@ constexpr auto kGiveBack = [](auto& done) {
 };
 
 auto TakeMessages(std::int64_t queue_id) {
-  return [queue_id](auto& done) -> nb::object {
-    nb::list list;
+  return [queue_id](auto& done) {
+    nb::typed<nb::list, QueueMessage> list;
     for (const auto& message : done.Get()) list.append(ToPython(message, queue_id));
     return list;
   };
 }
 
-constexpr auto kTakeInfos = [](auto& done) -> nb::object {
-  nb::list list;
+constexpr auto kTakeInfos = [](auto& done) {
+  nb::typed<nb::list, QueueMessage> list;
   for (const auto& message : done.Get()) list.append(ToPython(message));
   return list;
 };
@@ -222,10 +225,10 @@ void BindQueue(nb::module_& module) {
           "payload"_a.none(), "delay"_a = nb::none(), "visible_at"_a = nb::none(), "priority"_a = 5)
       .def(
           "enqueue_batch",
-          [](Queue& self, const nb::list& payloads, std::optional<Micros> delay,
-             std::optional<Micros> visible_at, int priority) {
+          [](Queue& self, const nb::typed<nb::list, nb::object>& payloads,
+             std::optional<Micros> delay, std::optional<Micros> visible_at, int priority) {
             std::vector<Json> json;
-            json.reserve(nb::len(payloads));
+            json.reserve(payloads.size());
             for (const auto payload : payloads) json.push_back(ToJson(payload));
             return Request::New(
                 [&] {
@@ -248,8 +251,9 @@ void BindQueue(nb::module_& module) {
           "new_consumer",
           [](Queue& self, const std::string& name) {
             return Request::New([&] { return self.NewConsumerAsync(name); },
-                                [id = self.id()](auto& done) -> nb::object {
-                                  return nb::cast(PyConsumer{Held(done.Get()), id});
+                                [id = self.id()](auto& done) {
+                                  return nb::typed<nb::object, PyConsumer>(
+                                      nb::cast(PyConsumer{Held(done.Get()), id}));
                                 });
           },
           "name"_a = "");
@@ -285,7 +289,7 @@ void BindStore(nb::module_& module) {
            })
       .def("queues",
            [](PyStore& self) {
-             return Request::New([&] { return self.store->ListQueuesAsync(); }, kTakeList);
+             return Request::New([&] { return self.store->ListQueuesAsync(); }, kTake);
            })
       .def("messages",
            [](PyStore& self, std::int64_t after_id, int limit) {
@@ -297,7 +301,7 @@ void BindStore(nb::module_& module) {
            })
       .def("metrics",
            [](PyStore& self) {
-             return Request::New([&] { return self.store->Admin().MetricsAsync(); }, kTakeList);
+             return Request::New([&] { return self.store->Admin().MetricsAsync(); }, kTake);
            })
       .def("install",
            [](PyStore& self) {
@@ -309,7 +313,7 @@ void BindStore(nb::module_& module) {
            })
       .def("workers",
            [](PyStore& self) {
-             return Request::New([&] { return self.store->Admin().WorkersAsync(); }, kTakeList);
+             return Request::New([&] { return self.store->Admin().WorkersAsync(); }, kTake);
            })
       .def("worker",
            [](PyStore& self, std::int64_t id) {
@@ -318,8 +322,7 @@ void BindStore(nb::module_& module) {
       .def("stale_workers",
            [](PyStore& self, Micros timeout) {
              return Request::New(
-                 [&] { return self.store->Admin().StaleWorkersAsync(Duration(timeout)); },
-                 kTakeList);
+                 [&] { return self.store->Admin().StaleWorkersAsync(Duration(timeout)); }, kTake);
            })
       .def("purge_stale_workers",
            [](PyStore& self, Micros timeout) {
@@ -331,7 +334,7 @@ void BindStore(nb::module_& module) {
         return Request::New([&] { return self.store->Admin().ReleaseWorkerMessagesAsync(id); },
                             kTake);
       });
-  module.def("connect", [](const nb::dict& fields) {
+  module.def("connect", [](const nb::typed<nb::dict, std::string, nb::object>& fields) {
     const auto config = ToConfig(fields);
     const nb::gil_scoped_release release;
     return PyStore{Held(PgqrsStore::Connect(config))};
