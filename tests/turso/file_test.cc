@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -216,6 +217,26 @@ TEST_F(TursoTest, ConnectWaitsForAProcessThatHasTheFileOpen) {
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+TEST_F(TursoTest, AForkGetsThroughWhileStoresComeAndGo) {
+  if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  std::atomic<bool> is_over = false;
+  const auto come_and_go = [this, &is_over] {
+    while (!is_over) Open();
+  };
+  std::thread one(come_and_go);
+  std::thread two(come_and_go);
+  for (int i = 0; i < 200; ++i) {
+    const pid_t child = fork();
+    if (child == 0) _exit(0);
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  is_over = true;
+  one.join();
+  two.join();
 }
 
 TEST_F(TursoTest, ASecondProcessIsToldThatTheFileIsOpen) {

@@ -60,6 +60,8 @@ std::optional<Key> KeyOf(const std::string& path, OpenFile::Engine engine) {
 
 }  // namespace
 
+void OpenFile::PrepareForFork() { util::ForkSafe<Registry>(); }
+
 void OpenFile::CheckMayOpen(const std::string& path, Engine engine) {
   const auto key = KeyOf(path, engine);
   if (!key) return;

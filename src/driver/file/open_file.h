@@ -26,6 +26,11 @@ class OpenFile {
   // called before the engine opens it.
   static void CheckMayOpen(const std::string& path, Engine engine);
 
+  // Registers its lock with fork. To be called by the constructor of whatever is ForkSafe itself
+  // and calls OpenFile while it holds its own lock: a fork takes the locks that were registered
+  // last first, and so both in the same order.
+  static void PrepareForFork();
+
   OpenFile() = default;
   // Notes a file that has just been opened.
   OpenFile(const std::string& path, Engine engine);

@@ -59,6 +59,8 @@ void SyncFolderOf(const std::string& path) {
 // being closed is not opened beside that.
 class TursoFile::Registry {
  public:
+  Registry() { OpenFile::PrepareForFork(); }
+
   std::mutex& mutex() { return mutex_; }
 
   std::shared_ptr<TursoFile> Open(const TursoOptions& options) {
