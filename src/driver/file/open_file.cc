@@ -84,13 +84,14 @@ void OpenFile::CheckMayOpen(const std::string& path, Engine engine) {
   }
 }
 
-bool OpenFile::HasMovedFrom(const std::string& path) const {
+bool OpenFile::HasMoved() const {
   if (!key_) return false;
-  const auto now = KeyOf(path, key_->engine);
+  const auto now = KeyOf(path_, key_->engine);
   return !(now && IsSameFile(*now, *key_));
 }
 
-OpenFile::OpenFile(const std::string& path, Engine engine) : key_(KeyOf(path, engine)) {
+OpenFile::OpenFile(const std::string& path, Engine engine)
+    : path_(path), key_(KeyOf(path, engine)) {
   if (key_) util::ForkSafe<Registry>().Add(*key_);
 }
 

@@ -34,15 +34,17 @@ class OpenFile {
   OpenFile() = default;
   // Notes a file that has just been opened.
   OpenFile(const std::string& path, Engine engine);
-  OpenFile(OpenFile&& other) noexcept : key_(std::exchange(other.key_, std::nullopt)) {}
+  OpenFile(OpenFile&& other) noexcept
+      : path_(std::move(other.path_)), key_(std::exchange(other.key_, std::nullopt)) {}
   OpenFile& operator=(OpenFile&& other) noexcept {
+    std::swap(path_, other.path_);
     std::swap(key_, other.key_);
     return *this;
   }
   ~OpenFile();
 
-  // Whether there is another file at this path by now, or none.
-  bool HasMovedFrom(const std::string& path) const;
+  // Whether there is another file at its path by now, or none.
+  bool HasMoved() const;
 
   // The file, whatever its names, and the process that opened it.
   struct Key {
@@ -53,6 +55,7 @@ class OpenFile {
   };
 
  private:
+  std::string path_;
   std::optional<Key> key_;
 };
 

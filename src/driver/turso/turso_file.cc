@@ -121,7 +121,7 @@ TursoFile::TursoFile(const TursoOptions& options) : options_(options) {
   ExpectNoRollbackJournal(options_.path);
   database_ = OpenTurso(options_.path, options_.key);
   file_ = OpenFile(options_.path, OpenFile::Engine::kTurso);
-  log_ = OpenFile(LogOf(options_.path), OpenFile::Engine::kTurso);  // It is made at once, too.
+  log_ = OpenFile(options_.path + "-wal", OpenFile::Engine::kTurso);  // It is made at once, too.
   ExpectWal(database_.get());
   SyncFolderOf(options_.path);
 }

@@ -34,15 +34,12 @@ class TursoFile {
   const turso_database_t* database() const { return database_.get(); }
   const std::shared_ptr<LocalChanges>& changes() const { return changes_; }
   // Whether there is another file at its path by now, or none, or another log beside it.
-  bool HasMoved() const {
-    return file_.HasMovedFrom(options_.path) || log_.HasMovedFrom(LogOf(options_.path));
-  }
+  bool HasMoved() const { return file_.HasMoved() || log_.HasMoved(); }
 
  private:
   class Registry;
 
   explicit TursoFile(const TursoOptions& options);
-  static std::string LogOf(const std::string& path) { return path + "-wal"; }
 
   const TursoOptions options_;
   const std::shared_ptr<LocalChanges> changes_ = std::make_shared<LocalChanges>();
