@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._errors import ConfigError
-
-_MICROSECONDS = 1_000_000
+from ._time import micros
 
 
 class Config:
@@ -64,10 +63,10 @@ class Config:
             "dsn": self._dsn,
             "schema": self.schema,
             "max_connections": self.max_connections,
-            "connection_timeout": int(self.connection_timeout_seconds * _MICROSECONDS),
-            "default_lease": int(self.default_lock_time_seconds * _MICROSECONDS),
+            "connection_timeout": micros(self.connection_timeout_seconds),
+            "default_lease": micros(self.default_lock_time_seconds),
             "max_read_ct": self.max_read_ct,
-            "heartbeat_interval": int(self.heartbeat_interval_seconds * _MICROSECONDS),
+            "heartbeat_interval": micros(self.heartbeat_interval_seconds),
             "max_payload_size": self.max_payload_size_bytes,
             "max_string_length": self.max_string_length,
             "max_object_depth": self.max_object_depth,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, overload
 
 from ._admin import Admin
-from ._poll import DequeueBuilder, ephemeral_name
+from ._poll import DequeueBuilder, ephemeral_worker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from . import _core
     from ._store import Consumer, Producer, Store
@@ -73,16 +72,6 @@ async def extend_vt(consumer: Consumer, message: _core.QueueMessage, seconds: fl
     return await consumer.extend_vt(message.id, seconds)
 
 
-@asynccontextmanager
-async def _ephemeral(queue: _core.Queue) -> AsyncIterator[_core.Consumer]:
-    """A worker for one call, which is left Stopped."""
-    worker = await queue.new_consumer(ephemeral_name())
-    try:
-        yield worker
-    finally:
-        await worker.close()
-
-
 async def produce(store: Store, queue: str, payload: Any) -> int:
     """Stores one message, as a worker that exists for this call."""
     [message_id] = await produce_batch(store, queue, [payload])
@@ -92,7 +81,7 @@ async def produce(store: Store, queue: str, payload: Any) -> int:
 async def produce_batch(store: Store, queue: str, payloads: Sequence[Any]) -> list[int]:
     """Stores all of the messages or none, as a worker that exists for this call."""
     core = await store._core.open_queue(queue)
-    async with _ephemeral(core):
+    async with ephemeral_worker(core):
         return await core.enqueue_batch(list(payloads))
 
 
@@ -123,7 +112,7 @@ async def consume_batch(
     Where the handler raises, all are given back, and the exception comes out.
     """
     core = await store._core.open_queue(queue)
-    async with _ephemeral(core) as worker:
+    async with ephemeral_worker(core) as worker:
         messages = await worker.dequeue(batch_size)
         if not messages:
             return

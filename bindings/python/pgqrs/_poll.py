@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ._core import WorkerStatus
 from ._errors import PgqrsError, ValidationError
+from ._time import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
 
     from . import _core
@@ -20,9 +22,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pgqrs")
 
 
-def ephemeral_name() -> str:
-    """The name of a worker that exists for one purpose."""
-    return f"__ephemeral__{uuid.uuid4().hex}"
+async def new_ephemeral(queue: _core.Queue) -> _core.Consumer:
+    """A worker that exists for one purpose, by its name."""
+    return await queue.new_consumer(f"__ephemeral__{uuid.uuid4().hex}")
+
+
+@asynccontextmanager
+async def ephemeral_worker(queue: _core.Queue) -> AsyncIterator[_core.Consumer]:
+    """The same for the time of a call, which is left Stopped."""
+    worker = await new_ephemeral(queue)
+    try:
+        yield worker
+    finally:
+        await worker.close()
 
 
 class ConsumeIterator:
@@ -47,7 +59,7 @@ class ConsumeIterator:
             raise PgqrsError("the iterator is closed")
         if self._worker is None:
             queue = await self._store._core.open_queue(self._queue)
-            self._worker = await queue.new_consumer(ephemeral_name())
+            self._worker = await new_ephemeral(queue)
         return self._worker
 
     async def __aenter__(self) -> ConsumeIterator:
@@ -152,23 +164,19 @@ class DequeueBuilder:
         if self._queue is None:
             raise ValidationError("worker: neither a consumer nor a queue is given")
         queue = await store._core.open_queue(self._queue)
-        worker = await queue.new_consumer(ephemeral_name())
-        try:
+        async with ephemeral_worker(queue) as worker:
             await self._poll(store, worker)
-        finally:
-            await worker.close()
 
     async def _poll(self, store: Store, worker: _core.Consumer) -> None:
         if await worker.status() is WorkerStatus.Suspended:
             await worker.set_status(WorkerStatus.Ready)
         await worker.set_status(WorkerStatus.Polling)
-        interval = (
-            store._config.poll_interval_ms if self._interval is None else self._interval
-        ) / 1000
+        config = store._config
+        interval = (config.poll_interval_ms if self._interval is None else self._interval) / 1000
         looked = time.monotonic()
         try:
             while True:
-                messages = await worker.dequeue_wait(self._batch, int(interval * 1_000_000))
+                messages = await worker.dequeue_wait(self._batch, micros(interval))
                 if messages:
                     await self._handle(worker, messages)
                 if time.monotonic() - looked < interval:

@@ -10,20 +10,15 @@ from . import _core
 from ._config import Config
 from ._poll import ConsumeIterator
 from ._tables import Messages, Queues, Workers
+from ._time import micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MICROSECONDS = 1_000_000
-
-
-def _micros(seconds: float) -> int:
-    return int(seconds * _MICROSECONDS)
-
 
 def _delay(delay: float | timedelta) -> int | None:
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
-    return _micros(seconds) if seconds else None
+    return micros(seconds) if seconds else None
 
 
 class Producer:
@@ -59,7 +54,7 @@ class Producer:
 
     async def enqueue_delayed(self, payload: Any, delay_seconds: float) -> int:
         """The same, but nobody gets the message before ``delay_seconds`` are over."""
-        return await self._queue.enqueue(payload, delay=_micros(delay_seconds))
+        return await self._queue.enqueue(payload, delay=micros(delay_seconds))
 
     async def enqueue_batch(
         self, payloads: Sequence[Any], *, priority: int = 5, delay: float | timedelta = 0
@@ -93,7 +88,7 @@ class Consumer:
 
     async def dequeue_many_with_delay(self, limit: int, vt: float) -> list[_core.QueueMessage]:
         """The same with a lease of ``vt`` seconds."""
-        return await self._core.dequeue(limit, _micros(vt))
+        return await self._core.dequeue(limit, micros(vt))
 
     async def archive(self, message_id: int) -> bool:
         """Finishes a message."""
@@ -113,12 +108,12 @@ class Consumer:
 
     async def extend_vt(self, message_id: int, seconds: float) -> bool:
         """Lets the lease end ``seconds`` from now."""
-        return await self._core.extend_lease(message_id, _micros(seconds))
+        return await self._core.extend_lease(message_id, micros(seconds))
 
     async def release_with_visibility(self, message_id: int, visible_at: str) -> bool:
         """Gives a message back, visible again at this time (ISO 8601); at once where it is past."""
-        micros = _core.to_microseconds(visible_at, "visible_at")
-        return await self._core.release_until(message_id, micros)
+        until = _core.to_microseconds(visible_at, "visible_at")
+        return await self._core.release_until(message_id, until)
 
     async def release_messages(self, message_ids: Sequence[int]) -> int:
         """Gives messages back, and answers how many there were."""

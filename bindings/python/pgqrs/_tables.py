@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._errors import QueueNotFoundError
+from ._time import micros
 
 if TYPE_CHECKING:
     import builtins
@@ -91,4 +92,4 @@ class Workers:
 
     async def purge_stale(self, timeout_seconds: float) -> int:
         """Removes workers whose heartbeat is older, gives back what they hold, and counts them."""
-        return await self._store._core.purge_stale_workers(int(timeout_seconds * 1_000_000))
+        return await self._store._core.purge_stale_workers(micros(timeout_seconds))

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from ._errors import ValidationError
+from ._time import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("pgqrs.worker")
 
-_MICROSECONDS = 1_000_000
 _LONGEST_REASON = 2000
 
 
@@ -168,8 +168,7 @@ class Worker:
 
     async def _take(self, count: int) -> list[_core.QueueMessage]:
         assert self._consumer is not None
-        minute = 60 * _MICROSECONDS
-        return await self._consumer.dequeue_wait(count, minute, self._micros(self._lease))
+        return await self._consumer.dequeue_wait(count, micros(60), micros(self._lease))
 
     async def _handle(self, message: _core.QueueMessage) -> None:
         assert self._consumer is not None
@@ -181,7 +180,7 @@ class Worker:
                     loop = asyncio.get_running_loop()
                     await loop.run_in_executor(self._threads, self._handler, message)
             except RetryAfter as retry:
-                await self._consumer.release(message.id, self._micros(retry.seconds))
+                await self._consumer.release(message.id, micros(retry.seconds))
             except Discard as discard:
                 await self._consumer.dead_letter(message.id, self._reason(discard))
             except Exception as error:
@@ -204,7 +203,7 @@ class Worker:
         pause = min(self._max_delay, self._base_delay * 2 ** (message.read_ct - 1))
         pause *= random.uniform(0.75, 1.25)
         _log.warning("message %d has failed; again in %.1f s", message.id, pause, exc_info=error)
-        await self._consumer.release(message.id, self._micros(pause))
+        await self._consumer.release(message.id, micros(pause))
 
     async def _extend_leases(self) -> None:
         """Extends the leases of all messages that are being handled, three times in a lease."""
@@ -213,13 +212,9 @@ class Worker:
             await asyncio.sleep(self._lease / 3)
             for message_id in list(self._running):
                 try:
-                    await self._consumer.extend_lease(message_id, self._micros(self._lease))
+                    await self._consumer.extend_lease(message_id, micros(self._lease))
                 except Exception:
                     _log.exception("the lease of message %d could not be extended", message_id)
-
-    @staticmethod
-    def _micros(seconds: float) -> int:
-        return int(seconds * _MICROSECONDS)
 
     @staticmethod
     def _reason(error: Exception) -> str:
