@@ -43,9 +43,11 @@ TEST_F(UnwatchableFile, CostsNoDescriptors) {
   auto store = PgqrsStore::Connect(config_);
   auto queue = store.Queue("jobs");
   vfs_.Fail(IoCall::kOpen, 1, IoFault::kFail, /*for_good=*/true);
+  constexpr int kWaits = 100;
   const auto before = OpenDescriptors();
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(queue.DequeueWait(std::chrono::milliseconds(1)));
-  EXPECT_EQ(OpenDescriptors(), before);
+  for (int i = 0; i < kWaits; ++i) EXPECT_FALSE(queue.DequeueWait(std::chrono::milliseconds(1)));
+  // Other threads may open and close one of their own meanwhile, as SQLite does to sync a folder.
+  EXPECT_LT(OpenDescriptors() - before, kWaits / 2);
 }
 
 TEST_F(UnwatchableFile, IsWatchedOnceItCanBe) {
