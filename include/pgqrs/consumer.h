@@ -51,6 +51,13 @@ class Consumer {
   Future<std::vector<Message>> DequeueBatchWaitAsync(int count, Duration timeout,
                                                      std::optional<Duration> lease = {});
 
+  // As DequeueBatch if it were this time: takes what is visible then, so also delayed messages and
+  // those of leases that end before, and the lease counts from then. For tests of what happens
+  // later, and for who keeps a clock of his own. ValidationError for a time after the year 9999.
+  std::vector<Message> DequeueBatchAt(int count, TimePoint at, std::optional<Duration> lease = {});
+  Future<std::vector<Message>> DequeueBatchAtAsync(int count, TimePoint at,
+                                                   std::optional<Duration> lease = {});
+
   // As the calls of Message, by id. Answers are in the order of the ids.
   bool Ack(std::int64_t message_id);
   Future<bool> AckAsync(std::int64_t message_id);

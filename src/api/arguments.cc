@@ -91,10 +91,10 @@ void CheckQueueName(std::string_view name) {
   if (HasControl(name)) throw ValidationError("queue name: has a control character");
 }
 
-void CheckVisibleAt(TimePoint visible_at) {
+void CheckTime(std::string_view argument, TimePoint time) {
   // The year 9999 is the last that ISO 8601 and Postgres write with four digits.
   constexpr auto kEnd = TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1));
-  if (visible_at >= kEnd) throw ValidationError("visible_at: is after the year 9999");
+  if (time >= kEnd) throw ValidationError(std::string(argument) + ": is after the year 9999");
 }
 
 void CheckEnqueueOptions(const EnqueueOptions& options) {
@@ -102,7 +102,7 @@ void CheckEnqueueOptions(const EnqueueOptions& options) {
     throw ValidationError("delay, visible_at: only one of the two may be given");
   }
   if (options.delay) CheckDuration("delay", *options.delay, Duration::zero());
-  if (options.visible_at) CheckVisibleAt(*options.visible_at);
+  if (options.visible_at) CheckTime("visible_at", *options.visible_at);
   CheckCount("priority", options.priority, 0, 9);
 }
 

@@ -21,7 +21,7 @@ void CheckConfig(const Config& config);
 
 void CheckQueueName(std::string_view name);
 void CheckText(std::string_view argument, std::string_view text, std::size_t max_bytes);
-void CheckVisibleAt(TimePoint visible_at);
+void CheckTime(std::string_view argument, TimePoint time);
 void CheckEnqueueOptions(const EnqueueOptions& options);
 void CheckCount(std::string_view argument, std::int64_t count, std::int64_t least,
                 std::int64_t most);

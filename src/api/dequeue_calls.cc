@@ -1,5 +1,6 @@
 #include "api/dequeue_calls.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -21,6 +22,11 @@ void FillDequeue(DequeueRequest& request, const QueueCore& queue,
   if (arguments.timeout) {
     CheckDuration("timeout", *arguments.timeout, Duration::zero());
     request.wait_until = std::chrono::steady_clock::now() + *arguments.timeout;
+  }
+  if (arguments.at) {
+    CheckTime("at", *arguments.at);
+    CheckTime("at + lease", *arguments.at + request.lease);
+    request.at = std::max(*arguments.at, TimePoint());  // No message is older.
   }
 }
 

@@ -19,6 +19,7 @@ struct DequeueArguments {
   int count = 1;
   std::optional<Duration> lease = {};
   std::optional<Duration> timeout = {};  // None: answers at once.
+  std::optional<TimePoint> at = {};      // None: now.
 };
 
 // Checks the arguments and puts them into a request.

@@ -23,7 +23,7 @@ Settlement Settlement::Release(Duration delay, std::string_view error) {
 }
 
 Settlement Settlement::ReleaseUntil(TimePoint visible_at) {
-  CheckVisibleAt(visible_at);
+  CheckTime("visible_at", visible_at);
   return {.action = SettleRequest::Action::kRelease, .until = visible_at};
 }
 

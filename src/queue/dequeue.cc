@@ -25,7 +25,7 @@ bool InOneRun(const Slice& a, const Slice& b) {
 }  // namespace
 
 bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b) {
-  return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease;
+  return a.queue->id == b.queue->id && a.worker == b.worker && a.lease == b.lease && a.at == b.at;
 }
 
 void AppendMessages(std::int64_t batch_id, Mask part, const TakenMessage& common,
@@ -76,9 +76,11 @@ void DequeueStep::Run(const std::vector<DequeueRequest*>& requests) {
 
 void DequeueStep::RunTogether(const std::vector<DequeueRequest*>& requests) {
   const auto& first = *requests.front();
+  const auto now = first.at ? ToMicros(*first.at) : group_.now_;
   Deal deal = {.queue_id = first.queue->id,
                .worker_id = group_.WorkerId(*first.worker),
-               .lease_end = group_.now_ + first.lease.count(),
+               .now = now,
+               .lease_end = now + first.lease.count(),
                .taken = {}};
   for (const auto* request : requests) deal.wanted += request->Missing();
   deal.taken.reserve(static_cast<std::size_t>(std::min(deal.wanted, kMaxReserved)));
@@ -136,7 +138,7 @@ std::vector<DequeueStep::Found> DequeueStep::Find(const Deal& deal, int priority
   // One run more than is wanted may have to be looked at, of a batch's slices at most.
   const std::int64_t limit = std::int64_t{deal.wanted} + kBatchSize;
   group_.connection_.Run(
-      Statement::kNextSlices, {deal.queue_id, std::int64_t{priority}, group_.now_, limit},
+      Statement::kNextSlices, {deal.queue_id, std::int64_t{priority}, deal.now, limit},
       [&](const driver::Row& row) {
         auto slice = ReadSlice(row);
         if (messages >= deal.wanted && !InOneRun(found.back().slice, slice)) return false;
@@ -159,7 +161,7 @@ void DequeueStep::TakeRun(Deal& deal, std::vector<Found>::const_iterator begin,
   Mask available = 0;
   for (auto it = begin; it != end; ++it) {
     if (IsExhausted(*it)) {
-      MoveToDeadLetters(*it);
+      MoveToDeadLetters(*it, deal.now);
     } else {
       available |= it->slice.mask;
     }
@@ -183,7 +185,7 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
   state.read_count += 1;
   state.worker_id = deal.worker_id;
   state.lease_token = deal.lease_token;
-  state.leased_at = group_.now_;
+  state.leased_at = deal.now;
   Touched(found.slice).SetState(part, state);
 
   SplitPayloads(found.payloads, elements_);
@@ -195,7 +197,7 @@ void DequeueStep::TakePart(Deal& deal, const Found& found, Mask part) {
                   .priority = state.priority,
                   .enqueued_at = found.enqueued_at,
                   .visible_at = found.slice.state.visible_at,
-                  .dequeued_at = group_.now_,
+                  .dequeued_at = deal.now,
                   .lease_end = deal.lease_end,
                   .payload = {}},
                  elements_, deal.taken);
@@ -205,9 +207,9 @@ bool DequeueStep::IsExhausted(const Found& found) const {
   return found.slice.state.read_count >= group_.session_.max_read_ct;
 }
 
-void DequeueStep::MoveToDeadLetters(const Found& found) {
+void DequeueStep::MoveToDeadLetters(const Found& found, std::int64_t now) {
   const auto& slice = found.slice;
-  auto row = ArchiveRowOf(slice.batch_id(), slice.mask, slice.state, group_.now_);
+  auto row = ArchiveRowOf(slice.batch_id(), slice.mask, slice.state, now);
   row.dead = true;
   row.reason = "read " + util::ShowCount(slice.state.read_count, "time") +
                " without an ack (max_read_ct is " + std::to_string(group_.session_.max_read_ct) +

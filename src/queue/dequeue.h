@@ -15,7 +15,7 @@
 namespace pgqrs::queue {
 
 // Whether two requests of a group become one dequeue: those of one worker on one queue with one
-// lease.
+// lease, at one time.
 bool TakeTogether(const DequeueRequest& a, const DequeueRequest& b);
 
 // Appends messages of one batch that were handed out together: all of them like `common`, but for
@@ -51,6 +51,7 @@ class DequeueStep {
   struct Deal {
     std::int64_t queue_id = 0;
     std::int64_t worker_id = 0;
+    std::int64_t now = 0;
     std::int64_t lease_end = 0;
     std::int64_t lease_token = 0;
     int wanted = 0;
@@ -69,7 +70,7 @@ class DequeueStep {
                std::vector<Found>::const_iterator end);
   void TakePart(Deal& deal, const Found& found, Mask part);
   bool IsExhausted(const Found& found) const;
-  void MoveToDeadLetters(const Found& found);
+  void MoveToDeadLetters(const Found& found, std::int64_t now);
   BatchSlices& Touched(const Slice& slice);
 
   // How many slices of exhausted messages one group moves. A run has fewer, so that each group that

@@ -42,6 +42,7 @@ struct Numbers {
     std::int64_t queue_id;
     std::int64_t worker_id;
     std::int64_t lease;
+    std::optional<TimePoint> at;
 
     // NOLINTNEXTLINE(modernize-use-nullptr): what the compiler makes of it, as clang-tidy sees it.
     friend auto operator<=>(const LeaseKey&, const LeaseKey&) = default;

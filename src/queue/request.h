@@ -111,6 +111,9 @@ struct DequeueRequest : Request {
   int count = 1;
   Duration lease{};
 
+  // Where given, it is carried out as if it were this time. Such a request does not wait.
+  std::optional<TimePoint> at;
+
   // Where given, an empty answer is not an answer before this time: the engine runs the request
   // again when there may be something.
   std::optional<std::chrono::steady_clock::time_point> wait_until;

@@ -23,6 +23,13 @@ constexpr std::size_t kMaxNews = 64;
 
 }  // namespace
 
+ScanHints::Scan ScanHints::Full() {
+  Scan scan;
+  scan.first_visible.fill(kBeginning);
+  scan.is_full = true;
+  return scan;
+}
+
 ScanHints::Scan ScanHints::Begin(std::int64_t queue_id, SteadyTime now) {
   const std::lock_guard lock(mutex_);
   auto& queue = queues_[queue_id];

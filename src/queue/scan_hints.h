@@ -33,6 +33,9 @@ class ScanHints {
     std::uint64_t heard = 0;                              // How much was heard before it.
   };
 
+  // From the very beginning, whatever was heard.
+  static Scan Full();
+
   Scan Begin(std::int64_t queue_id, SteadyTime now);
 
   // A scan took a slice of so many messages.

@@ -10,6 +10,7 @@
 #include "queue/dequeue.h"
 #include "queue/payload_array.h"
 #include "queue/queues.h"
+#include "queue/rows.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -58,11 +59,13 @@ void SetDequeue::Prepare(const std::vector<DequeueRequest*>& requests) {
 }
 
 SetDequeue::Deal& SetDequeue::DealOf(const DequeueRequest& request) {
-  auto haul = std::find_if(hauls_.begin(), hauls_.end(),
-                           [&](const Haul& other) { return other.queue_id == request.queue->id; });
+  auto haul = std::find_if(hauls_.begin(), hauls_.end(), [&](const Haul& other) {
+    return other.queue_id == request.queue->id && other.at == request.at;
+  });
   if (haul == hauls_.end()) {
     haul = hauls_.emplace(hauls_.end());
     haul->queue_id = request.queue->id;
+    haul->at = request.at;
   }
   const auto deal = std::find_if(haul->deals.begin(), haul->deals.end(), [&](const Deal& other) {
     return TakeTogether(*other.requests.front(), request);
@@ -124,11 +127,11 @@ void SetDequeue::Send(Haul& haul) {
   haul.is_answered = false;
   haul.taken_slices = 0;
   haul.begin = std::chrono::steady_clock::now();
-  haul.scan = group_.session_.shared->hints.Begin(haul.queue_id, haul.begin);
+  haul.scan = haul.at ? ScanHints::Full() : hints().Begin(haul.queue_id, haul.begin);
   const auto per_slice = haul.scan.messages_per_slice;
   haul.limit = std::min(kMaxSlices, (haul.wanted + per_slice - 1) / per_slice + 1);
-  std::array<Scalar, kPriorities> hints;
-  std::copy(haul.scan.first_visible.begin(), haul.scan.first_visible.end(), hints.begin());
+  std::array<Scalar, kPriorities> first_visible;
+  std::copy(haul.scan.first_visible.begin(), haul.scan.first_visible.end(), first_visible.begin());
   const auto sets = columns.Values();
   const std::array<Value, 9> values = {
       haul.queue_id,
@@ -136,9 +139,9 @@ void SetDequeue::Send(Haul& haul) {
       sets[1],
       sets[2],
       sets[3],
-      AsValue(group_.connection_.Clock()),
+      haul.at ? Value(ToMicros(*haul.at)) : AsValue(group_.connection_.Clock()),
       std::int64_t{group_.session_.max_read_ct},
-      std::span<const Scalar>(hints),
+      std::span<const Scalar>(first_visible),
       haul.limit,
   };
   group_.connection_.Send(Statement::kTakeMessages, values, SinkOf(haul));
@@ -196,9 +199,8 @@ void SetDequeue::ReadSlice(Haul& haul, const driver::Row& row) {
     return true;
   });
   ++haul.taken_slices;
-  auto& shared = *group_.session_.shared;
-  shared.queues_of_batches.Note(batch_id, haul.queue_id);
-  shared.hints.Took(haul.queue_id, haul.scan, common.priority, common.visible_at, taken);
+  group_.session_.shared->queues_of_batches.Note(batch_id, haul.queue_id);
+  if (!haul.at) hints().Took(haul.queue_id, haul.scan, common.priority, common.visible_at, taken);
 }
 
 void SetDequeue::Conclude() {
@@ -233,9 +235,6 @@ void SetDequeue::Conclude(Haul& haul) {
 
 // What the scan tells the next ones.
 void SetDequeue::NoteFound(const Haul& haul, bool is_short) {
-  const bool saw_all = is_short && haul.is_answered && haul.seen_slices < haul.limit;
-  group_.session_.shared->hints.Ended(haul.queue_id, haul.scan, saw_all, haul.begin,
-                                      std::chrono::steady_clock::now());
   for (const auto* deal : haul.asked) {
     for (const auto* request : deal->requests) {
       request->queue->is_short = is_short;
@@ -244,8 +243,11 @@ void SetDequeue::NoteFound(const Haul& haul, bool is_short) {
   }
   // What was locked and not taken another process may have missed.
   if (!is_short && (haul.left_some || haul.seen_slices > haul.taken_slices)) {
-    group_.NoteVisible(haul.queue_id, haul.now);
+    group_.NoteVisible(haul.queue_id, haul.at ? 0 : haul.now);
   }
+  if (haul.at) return;  // It saw nothing of what is visible now.
+  const bool saw_all = is_short && haul.is_answered && haul.seen_slices < haul.limit;
+  hints().Ended(haul.queue_id, haul.scan, saw_all, haul.begin, std::chrono::steady_clock::now());
 }
 
 }  // namespace pgqrs::queue

@@ -2,6 +2,8 @@
 #ifndef PGQRS_QUEUE_SET_DEQUEUE_H_
 #define PGQRS_QUEUE_SET_DEQUEUE_H_
 
+#include <pgqrs/time.h>
+
 #include <cstdint>
 #include <exception>
 #include <list>
@@ -44,9 +46,10 @@ class SetDequeue {
     Mask mask;
     Deal* deal;
   };
-  // All deals on one queue.
+  // All deals on one queue at one time.
   struct Haul {
     std::int64_t queue_id = 0;
+    std::optional<TimePoint> at;  // Now, where there is none.
     std::list<Deal> deals;
     std::vector<Deal*> asked;  // Those that the next rows are for, in the order of the parameters.
     std::vector<Part> split_off;  // Whose payloads come with the row of the slice.
@@ -64,7 +67,7 @@ class SetDequeue {
 
   Deal& DealOf(const DequeueRequest& request);
   static Numbers::LeaseKey KeyOf(const Haul& haul, const Deal& deal) {
-    return {haul.queue_id, deal.worker_id, deal.lease};
+    return {haul.queue_id, deal.worker_id, deal.lease, haul.at};
   }
   void Number(const Haul& haul, Deal& deal);
   void TakeAgain(Haul& haul);
@@ -74,6 +77,7 @@ class SetDequeue {
   void Conclude(Haul& haul);
   void NoteFound(const Haul& haul, bool is_short);
   const driver::RowSink& SinkOf(Haul& haul);
+  ScanHints& hints() { return group_.session_.shared->hints; }
 
   Group& group_;
   std::list<Haul> hauls_;

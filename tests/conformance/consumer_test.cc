@@ -61,6 +61,72 @@ TEST_P(Consumers, AMessageIsReleasedUntilATime) {
               HasSubstr("visible_at"));
 }
 
+TEST_P(Consumers, ADequeueAtATimeTakesWhatIsVisibleThen) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer();
+  const auto now = clock().Now();
+  const auto at_once = queue.Enqueue("1");
+  const auto delayed = queue.Enqueue("2", {.delay = minutes(60)});
+  EXPECT_THAT(consumer.DequeueBatchAt(9, now - seconds(1)), IsEmpty());
+  EXPECT_THAT(consumer.DequeueBatchAt(9, TimePoint::min()), IsEmpty());
+  const auto first = consumer.DequeueBatchAt(9, now + minutes(60) - seconds(10), seconds(7));
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(first[0].id(), at_once);
+  const auto second = consumer.DequeueBatchAt(1, now + minutes(60), seconds(7));
+  ASSERT_EQ(second.size(), 1U);
+  // The lease of the first has ended by then, and it became visible before the other.
+  EXPECT_EQ(second[0].id(), at_once);
+  EXPECT_EQ(second[0].read_count(), 2);
+  EXPECT_EQ(second[0].dequeued_at(), now + minutes(60));
+  EXPECT_EQ(second[0].lease_end(), now + minutes(60) + seconds(7));
+  const auto third = consumer.DequeueBatchAt(1, now + minutes(60), seconds(7));
+  ASSERT_EQ(third.size(), 1U);
+  EXPECT_EQ(third[0].id(), delayed);
+  EXPECT_FALSE(consumer.Dequeue());
+  EXPECT_THAT(consumer.Ack(std::vector<std::int64_t>{at_once, delayed}), ElementsAre(true, true));
+}
+
+TEST_P(Consumers, ADequeueAtATimeTakesWhatAnotherHoldsUntilThen) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto holder = queue.NewConsumer();
+  auto other = queue.NewConsumer();
+  const auto ids = queue.EnqueueBatch(Payloads(1));
+  const auto held = holder.Dequeue(seconds(5));
+  ASSERT_TRUE(held);
+  EXPECT_THAT(other.DequeueBatchAt(1, held->lease_end() - seconds(1)), IsEmpty());
+  ASSERT_EQ(other.DequeueBatchAt(1, held->lease_end()).size(), 1U);
+  EXPECT_FALSE(holder.Ack(ids[0]));
+  EXPECT_TRUE(other.Ack(ids[0]));
+}
+
+TEST_P(Consumers, WhatWasTakenAtALaterTimeHidesNothingThatIsVisibleBefore) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer();
+  for (int i = 0; i < 300; ++i) queue.Enqueue("later", {.delay = minutes(60)});
+  ASSERT_FALSE(consumer.Dequeue());
+  EXPECT_EQ(consumer.DequeueBatchAt(300, clock().Now() + minutes(60)).size(), 300U);
+  const auto id = queue.Enqueue("now");
+  const auto message = consumer.Dequeue();
+  ASSERT_TRUE(message);
+  EXPECT_EQ(message->id(), id);
+}
+
+TEST_P(Consumers, ADequeueAtATimeRefusesWhatNoDatabaseCanStore) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer();
+  constexpr auto kYear10000 = TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1));
+  EXPECT_THAT(MessageOf<ValidationError>([&] { consumer.DequeueBatchAt(1, TimePoint::max()); }),
+              HasSubstr("at: "));
+  EXPECT_THAT(MessageOf<ValidationError>([&] {
+                consumer.DequeueBatchAt(1, kYear10000 - seconds(1), minutes(1));
+              }),
+              HasSubstr("at + lease: "));
+}
+
 TEST_P(Consumers, AnswersComeInTheOrderOfTheIds) {
   auto store = Open();
   auto queue = store.Queue("jobs");
