@@ -56,6 +56,12 @@ class Admin {
   std::vector<WorkerInfo> StaleWorkers(Duration timeout);
   Future<std::vector<WorkerInfo>> StaleWorkersAsync(Duration timeout);
 
+  // How many workers each queue has, by its name, and last how many serve any queue, where there
+  // are any. Stale are those that StaleWorkers gives; without a time-out, those that DeleteQueue
+  // does not take for live ones: they have missed twelve heartbeats (Config::heartbeat_interval).
+  std::vector<pgqrs::WorkerHealth> WorkerHealth(std::optional<Duration> timeout = {});
+  Future<std::vector<pgqrs::WorkerHealth>> WorkerHealthAsync(std::optional<Duration> timeout = {});
+
   // Gives back what stale workers hold and removes their rows. Gives the number of these workers.
   //
   // Rows of workers that have been Stopped for longer than `timeout` and hold nothing go too,

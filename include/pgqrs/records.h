@@ -86,6 +86,18 @@ struct WorkerInfo {
   TimePoint heartbeat_at;
 };
 
+// How many workers of a queue are in which state.
+struct WorkerHealth {
+  std::string queue_name;  // Empty for those that serve any queue.
+  std::int64_t total = 0;
+  std::int64_t ready = 0;
+  std::int64_t polling = 0;
+  std::int64_t suspended = 0;
+  std::int64_t interrupted = 0;
+  std::int64_t stopped = 0;
+  std::int64_t stale = 0;  // Of those that are not stopped: the heartbeat is too old.
+};
+
 // Which finished messages to keep. Where both are given a message that either excludes goes.
 struct RetentionPolicy {
   std::optional<Duration> max_age = {};        // Since it was acked.

@@ -75,6 +75,17 @@ std::vector<WorkerInfo> Admin::StaleWorkers(Duration timeout) {
   return StaleWorkersAsync(timeout).Get();
 }
 
+Future<std::vector<WorkerHealth>> Admin::WorkerHealthAsync(std::optional<Duration> timeout) {
+  const auto limit = timeout.value_or(core()->live_within());
+  internal::CheckDuration("timeout", limit, kNoTime);
+  return core()->Read([limit](driver::Connection& connection) {
+    return queue::SummarizeWorkers(connection, limit);
+  });
+}
+std::vector<WorkerHealth> Admin::WorkerHealth(std::optional<Duration> timeout) {
+  return WorkerHealthAsync(timeout).Get();
+}
+
 Future<std::int64_t> Admin::PurgeStaleWorkersAsync(Duration timeout) {
   internal::CheckDuration("timeout", timeout, kNoTime);
   return core()->RunSteps(queue::StaleWorkerPurge(timeout), &queue::StaleWorkerPurge::purged);

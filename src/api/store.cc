@@ -103,11 +103,8 @@ Queue PgqrsStore::OpenQueue(std::string_view name) { return OpenQueueAsync(name)
 
 Future<void> PgqrsStore::DeleteQueueAsync(std::string_view name, bool force) {
   internal::CheckQueueName(name);
-  // A worker that has missed this many heartbeats is not a live one.
-  constexpr int kMissedHeartbeats = 12;
-  const auto live_within = core().config().heartbeat_interval * kMissedHeartbeats;
   return core().Submit(
-      core().MakeSteps(queue::QueueDeletion(std::string(name), force, live_within)));
+      core().MakeSteps(queue::QueueDeletion(std::string(name), force, core().live_within())));
 }
 void PgqrsStore::DeleteQueue(std::string_view name, bool force) {
   DeleteQueueAsync(name, force).Get();

@@ -105,6 +105,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Future<void> Install();
 
   const Config& config() const { return config_; }
+  // A worker whose heartbeat is older is not a live one.
+  Duration live_within() const { return 12 * config_.heartbeat_interval; }
   engine::Engine& engine() { return engine_; }
   RateLimit& rate_limit() { return rate_limit_; }
   std::string_view dialect() const { return dialect_; }

@@ -44,6 +44,22 @@ bool IsStaleWorker(const WorkerInfo& worker, TimePoint oldest) {
   return worker.status != WorkerStatus::kStopped && worker.heartbeat_at < oldest;
 }
 
+std::int64_t& CountOf(WorkerHealth& health, WorkerStatus status) {
+  switch (status) {
+    case WorkerStatus::kReady:
+      return health.ready;
+    case WorkerStatus::kPolling:
+      return health.polling;
+    case WorkerStatus::kSuspended:
+      return health.suspended;
+    case WorkerStatus::kInterrupted:
+      return health.interrupted;
+    case WorkerStatus::kStopped:
+      return health.stopped;
+  }
+  throw driver::Failure(driver::Fault::kStatement, "a worker is in no state that is known");
+}
+
 // Whether it ended longer ago than that; its last heartbeat is the moment when it stopped.
 bool IsLongStopped(const WorkerInfo& worker, TimePoint oldest) {
   return worker.status == WorkerStatus::kStopped && worker.heartbeat_at < oldest;
@@ -103,6 +119,27 @@ std::vector<WorkerInfo> StaleWorkers(driver::Connection& connection, Duration ti
   std::erase_if(workers,
                 [oldest](const WorkerInfo& worker) { return !IsStaleWorker(worker, oldest); });
   return workers;
+}
+
+std::vector<WorkerHealth> SummarizeWorkers(driver::Connection& connection, Duration timeout) {
+  std::vector<WorkerHealth> summary;
+  std::map<std::int64_t, std::size_t> places;
+  for (const auto& queue : ListQueues(connection)) {
+    places.emplace(queue.id, summary.size());
+    summary.emplace_back().queue_name = queue.queue_name;
+  }
+  WorkerHealth of_any_queue;
+  const auto oldest = connection.Now() - timeout;
+  for (const auto& worker : ListWorkers(connection)) {
+    const auto place = worker.queue_id ? places.find(*worker.queue_id) : places.end();
+    if (worker.queue_id && place == places.end()) continue;  // The queue is being deleted.
+    auto& health = worker.queue_id ? summary[place->second] : of_any_queue;
+    ++health.total;
+    ++CountOf(health, worker.status);
+    if (IsStaleWorker(worker, oldest)) ++health.stale;
+  }
+  if (of_any_queue.total > 0) summary.push_back(std::move(of_any_queue));
+  return summary;
 }
 
 void SendHeartbeats(driver::Connection& connection, std::span<const std::int64_t> worker_ids) {

@@ -26,6 +26,9 @@ WorkerInfo GetWorker(driver::Connection& connection, std::int64_t worker_id);
 // Workers, not Stopped, whose heartbeat is older than `timeout`.
 std::vector<WorkerInfo> StaleWorkers(driver::Connection& connection, Duration timeout);
 
+// The same counted, with all others, by queue.
+std::vector<WorkerHealth> SummarizeWorkers(driver::Connection& connection, Duration timeout);
+
 void SendHeartbeats(driver::Connection& connection, std::span<const std::int64_t> worker_ids);
 
 // Moves a worker to another state. Throws StateTransitionError where that is not allowed, and

@@ -110,6 +110,7 @@ TEST_P(MovedFrom, AnAdminThrows) {
                                [&] { admin.Install(); },
                                [&] { admin.Workers(); },
                                [&] { admin.PurgeStaleWorkers(seconds(1)); },
+                               [&] { admin.WorkerHealth(); },
                                [&] { admin.ReleaseWorkerMessages(1); },
                            });
 }

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <tuple>
 #include <vector>
 
 #include "conformance/conformance_test.h"
@@ -152,6 +153,36 @@ TEST_P(Workers, AStoppedWorkerIsNotStale) {
   Advance(hours(1));
   EXPECT_THAT(store.Admin().StaleWorkers(seconds(1)), IsEmpty());
   EXPECT_EQ(store.Admin().PurgeStaleWorkers(seconds(1)), 0);
+}
+
+TEST_P(Workers, AreCountedByQueueAndState) {
+  auto store = Open();
+  auto jobs = store.Queue("jobs");
+  store.Queue("idle");
+  auto admin = store.Admin();
+  std::vector<Consumer> consumers;
+  for (const auto status : {WorkerStatus::kReady, WorkerStatus::kPolling, WorkerStatus::kSuspended,
+                            WorkerStatus::kInterrupted, WorkerStatus::kStopped}) {
+    consumers.push_back(jobs.NewConsumer());
+    for (const auto step : PathTo(status)) consumers.back().SetStatus(step);
+  }
+  const auto counts = [](const WorkerHealth& health) {
+    return std::tuple(health.queue_name, health.total, health.ready, health.polling,
+                      health.suspended, health.interrupted, health.stopped, health.stale);
+  };
+  const auto health = [&](std::optional<Duration> timeout) {
+    std::vector<decltype(counts({}))> all;
+    for (const auto& each : admin.WorkerHealth(timeout)) all.push_back(counts(each));
+    return all;
+  };
+  EXPECT_THAT(health({}), ElementsAre(std::tuple("idle", 0, 0, 0, 0, 0, 0, 0),
+                                      std::tuple("jobs", 5, 1, 1, 1, 1, 1, 0)));
+  jobs.Enqueue("makes the worker of the store itself");
+  Advance(seconds(2));
+  EXPECT_THAT(health(seconds(1)), ElementsAre(std::tuple("idle", 0, 0, 0, 0, 0, 0, 0),
+                                              std::tuple("jobs", 5, 1, 1, 1, 1, 1, 4),
+                                              std::tuple("", 1, 1, 0, 0, 0, 0, 1)));
+  EXPECT_THROW(admin.WorkerHealth(seconds(-1)), ValidationError);
 }
 
 TEST_P(Workers, PurgingStaleWorkersRemovesTheRowsOfThoseThatStoppedLongAgo) {
