@@ -2,7 +2,8 @@
 
 from ._admin import Admin
 from ._config import Config
-from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerInfo, WorkerStatus
+from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerHealth, WorkerInfo, WorkerStatus
+from ._dead_letters import DeadLetters
 from ._errors import (
     ConfigError,
     InternalError,
@@ -46,6 +47,7 @@ __all__ = [
     "ConfigError",
     "ConsumeIterator",
     "Consumer",
+    "DeadLetters",
     "DequeueBuilder",
     "Discard",
     "InternalError",
@@ -69,6 +71,7 @@ __all__ = [
     "TimeoutError",
     "ValidationError",
     "Worker",
+    "WorkerHealth",
     "WorkerInfo",
     "WorkerNotFoundError",
     "WorkerStatus",

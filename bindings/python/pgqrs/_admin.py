@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 
 class Admin:
-    """Made by :func:`pgqrs.admin`."""
+    """Work on the database as a whole. Made by :func:`pgqrs.admin`.
+
+    Example:
+        >>> admin = pgqrs.admin(store)
+        >>> await admin.install()
+        >>> await admin.verify()
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -19,14 +25,24 @@ class Admin:
         await self._store._core.install()
 
     async def verify(self) -> None:
-        """Raises ``SchemaError``, with a list of what is wrong, where the database is not sound."""
+        """Checks that schema and references are sound; ``SchemaError`` lists what is not.
+
+        It reads everything, beside the load: minutes on a large database.
+        """
         await self._store._core.verify()
 
-    async def delete_queue(self, name: str) -> bool:
-        """Removes a queue that has no messages and no live workers, else ``ValidationError``."""
-        await self._store._core.delete_queue(name, False)
+    async def delete_queue(self, name: str, *, force: bool = False) -> bool:
+        """Removes a queue with its archive and dead letters (``QueueNotFoundError``).
+
+        ``ValidationError`` while messages wait or are leased, or live workers refer to it; with
+        ``force`` it removes all that too.
+        """
+        await self._store._core.delete_queue(name, force)
         return True
 
     async def release_worker_messages(self, worker_id: int) -> int:
-        """Makes everything that a worker holds visible at once, and gives its number."""
+        """Makes everything that a worker holds visible at once, and gives the number of messages.
+
+        ``WorkerNotFoundError`` where there is no such worker.
+        """
         return await self._store._core.release_worker_messages(worker_id)

@@ -1,19 +1,24 @@
-"""Runs the coroutines of this package without an event loop."""
+"""How coroutines of this package run, in an event loop and without one."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that awaits nothing but requests, each of which blocks."""
+    """The result of a coroutine that awaits nothing but requests and what is below.
+
+    All of these block then.
+    """
     before = _core.set_blocking(True)
     try:
         coroutine.send(None)
@@ -24,3 +29,18 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
         _core.set_blocking(before)
         coroutine.close()
     raise RuntimeError("a coroutine of pgqrs awaited something else than a request")
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """The result of a function that blocks."""
+    if _core.is_blocking():
+        return function(*args)
+    return await asyncio.get_running_loop().run_in_executor(None, function, *args)
+
+
+async def pause(seconds: float) -> None:
+    """Does nothing for a while."""
+    if _core.is_blocking():
+        time.sleep(seconds)
+    else:
+        await asyncio.sleep(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from ._admin import Admin
+from ._arguments import items
 from ._poll import DequeueBuilder, ephemeral_worker
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ async def enqueue_delayed(producer: Producer, payload: Any, delay_seconds: float
 def dequeue() -> DequeueBuilder: ...
 @overload
 def dequeue(
-    consumer: Consumer, batch_size: int | None = None
-) -> Coroutine[Any, Any, list[_core.QueueMessage]]: ...
+    consumer: Consumer[Any], batch_size: int | None = None
+) -> Coroutine[Any, Any, list[_core.QueueMessage[Any]]]: ...
 def dequeue(
-    consumer: Consumer | None = None, batch_size: int | None = None
-) -> DequeueBuilder | Coroutine[Any, Any, list[_core.QueueMessage]]:
+    consumer: Consumer[Any] | None = None, batch_size: int | None = None
+) -> DequeueBuilder | Coroutine[Any, Any, list[_core.QueueMessage[Any]]]:
     """Takes up to ``batch_size`` messages. Without arguments: a builder for more than that."""
     return DequeueBuilder() if consumer is None else consumer.dequeue(batch_size)
 
@@ -52,22 +53,26 @@ def dequeue_builder() -> DequeueBuilder:
     return DequeueBuilder()
 
 
-async def archive(consumer: Consumer, message: _core.QueueMessage) -> bool:
+async def archive(consumer: Consumer[Any], message: _core.QueueMessage[Any]) -> bool:
     """Finishes a message. False where the consumer does not hold it."""
     return await consumer.archive(message.id)
 
 
-async def archive_batch(consumer: Consumer, messages: Sequence[_core.QueueMessage]) -> list[bool]:
+async def archive_batch(
+    consumer: Consumer[Any], messages: Sequence[_core.QueueMessage[Any]]
+) -> list[bool]:
     """Finishes many messages in one transaction."""
     return await consumer.archive_many([message.id for message in messages])
 
 
-async def delete(consumer: Consumer, message: _core.QueueMessage) -> bool:
+async def delete(consumer: Consumer[Any], message: _core.QueueMessage[Any]) -> bool:
     """Removes a message for good. False where the consumer does not hold it."""
     return await consumer.delete(message.id)
 
 
-async def extend_vt(consumer: Consumer, message: _core.QueueMessage, seconds: float) -> bool:
+async def extend_vt(
+    consumer: Consumer[Any], message: _core.QueueMessage[Any], seconds: float
+) -> bool:
     """Lets the lease of a message end ``seconds`` from now."""
     return await consumer.extend_vt(message.id, seconds)
 
@@ -82,11 +87,11 @@ async def produce_batch(store: Store, queue: str, payloads: Sequence[Any]) -> li
     """Stores all of the messages or none, as a worker that exists for this call."""
     core = await store._core.open_queue(queue)
     async with ephemeral_worker(core):
-        return await core.enqueue_batch(list(payloads))
+        return await core.enqueue_batch(items("payloads", payloads))
 
 
 async def consume(
-    store: Store, queue: str, handler: Callable[[_core.QueueMessage], Awaitable[Any]]
+    store: Store, queue: str, handler: Callable[[_core.QueueMessage[Any]], Awaitable[Any]]
 ) -> None:
     """Takes one message, awaits ``handler(message)``, and archives it.
 
@@ -95,7 +100,7 @@ async def consume(
     Where the handler raises, the message is given back, and the exception comes out.
     """
 
-    async def handle_one(messages: list[_core.QueueMessage]) -> None:
+    async def handle_one(messages: list[_core.QueueMessage[Any]]) -> None:
         await handler(messages[0])
 
     await consume_batch(store, queue, 1, handle_one)
@@ -105,7 +110,7 @@ async def consume_batch(
     store: Store,
     queue: str,
     batch_size: int,
-    handler: Callable[[list[_core.QueueMessage]], Awaitable[Any]],
+    handler: Callable[[list[_core.QueueMessage[Any]]], Awaitable[Any]],
 ) -> None:
     """Takes up to ``batch_size`` messages, awaits ``handler(messages)``, and archives all of them.
 

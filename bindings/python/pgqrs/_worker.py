@@ -8,13 +8,16 @@ import logging
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, overload
 
-from ._errors import ValidationError
-from ._time import micros
+from ._arguments import micros, not_negative, positive
+from ._errors import PgqrsConnectionError, ValidationError
+from ._payload import Loading
+from ._typing import P
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
     from types import TracebackType
 
     from . import _core
@@ -23,21 +26,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger("pgqrs.worker")
 
 _LONGEST_REASON = 2000
+_SHORTEST_LEASE = micros("lease", 0.1)
+_LONG = micros("timeout", 60)
+_PAUSE_WHEN_AWAY = 1.0  # Seconds, after a call that has waited for as long as the store lets it.
 
 
 class RetryAfter(Exception):
-    """Raised by a handler: the message is to come again after so many seconds."""
+    """Raised by a handler: the message is to come again after so long.
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"again after {seconds} s")
-        self.seconds = seconds
+    Args:
+        delay: A timedelta, or seconds.
+    """
+
+    def __init__(self, delay: float | timedelta) -> None:
+        super().__init__(f"again after {delay}")
+        self.delay = delay
+        self._micros = not_negative("delay", delay)
 
 
 class Discard(Exception):
     """Raised by a handler: the message is of no use, and becomes a dead letter for this reason."""
 
 
-class Worker:
+class Worker(Generic[P]):
     """Runs a handler for each message of a queue, several at a time.
 
     When the handler returns the message is archived. When it raises, the message comes again after
@@ -49,45 +60,80 @@ class Worker:
         queue: The name of a queue that exists.
         handler: A coroutine function, or a plain one, which runs in a thread. It gets the message.
         concurrency: How many handlers run at the same time, at most.
-        lease: How many seconds a message stays with this worker when its process dies.
+        lease: How long a message stays with this worker when its process dies: a timedelta, or
+            seconds.
         max_attempts: After so many failures the message becomes a dead letter; at most
             ``Config.max_read_ct`` of the store.
-        base_delay: Seconds before the second try; then twice as long each time, ±25 %.
-        max_delay: The longest pause, in seconds.
+        base_delay: The pause before the second try, a timedelta or seconds; then twice as long each
+            time, ±25 %.
+        max_delay: The longest pause.
+        payload_type: Of the payloads: see :meth:`Store.consumer`.
 
     Example:
-        >>> async def send(message):
+        >>> async def send(message: pgqrs.QueueMessage) -> None:
         ...     print(message.payload)
-        >>> async with pgqrs.Worker(store, "mail", send, concurrency=10) as worker:
-        ...     await worker.run()
+        ...     worker.stop()
+        >>> worker = pgqrs.Worker(store, "jobs", send, concurrency=10)
+        >>> await worker.run(handle_signals=True)
+        {'to': 'ada'}
     """
 
+    @overload
+    def __init__(
+        self: Worker[Any],
+        store: Store,
+        queue: str,
+        handler: Callable[[_core.QueueMessage[Any]], Any],
+        *,
+        concurrency: int = 1,
+        lease: float | timedelta = 30,
+        max_attempts: int = 5,
+        base_delay: float | timedelta = 1,
+        max_delay: float | timedelta = 60,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Worker[P],
+        store: Store,
+        queue: str,
+        handler: Callable[[_core.QueueMessage[P]], Any],
+        *,
+        concurrency: int = 1,
+        lease: float | timedelta = 30,
+        max_attempts: int = 5,
+        base_delay: float | timedelta = 1,
+        max_delay: float | timedelta = 60,
+        payload_type: type[P],
+    ) -> None: ...
     def __init__(
         self,
         store: Store,
         queue: str,
-        handler: Callable[[_core.QueueMessage], Any],
+        handler: Callable[[_core.QueueMessage[Any]], Any],
         *,
         concurrency: int = 1,
-        lease: float = 30,
+        lease: float | timedelta = 30,
         max_attempts: int = 5,
-        base_delay: float = 1,
-        max_delay: float = 60,
+        base_delay: float | timedelta = 1,
+        max_delay: float | timedelta = 60,
+        payload_type: Any = None,
     ) -> None:
+        """See the class for the arguments."""
         if concurrency < 1:
-            raise ValidationError("concurrency: is below 1")
-        if lease < 0.1:
-            raise ValidationError("lease: is below 0.1 seconds")
+            raise ValidationError(f"concurrency: must be at least 1, and is {concurrency}")
         if max_attempts < 1:
-            raise ValidationError("max_attempts: is below 1")
+            raise ValidationError(f"max_attempts: must be at least 1, and is {max_attempts}")
         self._store = store
         self._queue = queue
         self._handler = handler
         self._concurrency = concurrency
-        self._lease = lease
+        self._lease = positive("lease", lease)
+        if self._lease < _SHORTEST_LEASE:
+            raise ValidationError(f"lease: is below 0.1 seconds: {lease}")
         self._max_attempts = max_attempts
-        self._base_delay = base_delay
-        self._max_delay = max_delay
+        self._base_delay = not_negative("base_delay", base_delay)
+        self._max_delay = not_negative("max_delay", max_delay)
+        self._loading = Loading(payload_type)
         self._is_async = inspect.iscoroutinefunction(handler)
         self._stopping = asyncio.Event()
         self._consumer: _core.Consumer | None = None
@@ -106,7 +152,7 @@ class Worker:
         """How often a handler failed."""
         return self._failed
 
-    async def __aenter__(self) -> Worker:
+    async def __aenter__(self) -> Worker[P]:
         return self
 
     async def __aexit__(
@@ -160,17 +206,23 @@ class Worker:
                 if not taking.done():
                     taking.cancel()  # A message that comes all the same is given back.
                     return
-                for message in taking.result():
+                try:
+                    messages = taking.result()
+                except PgqrsConnectionError as error:
+                    _log.warning("the database is away; going on when it is back: %s", error)
+                    await asyncio.wait([stopping], timeout=_PAUSE_WHEN_AWAY)
+                    continue
+                for message in messages:
                     task = asyncio.ensure_future(self._handle(message))
                     self._running[message.id] = task
         finally:
             stopping.cancel()
 
-    async def _take(self, count: int) -> list[_core.QueueMessage]:
+    async def _take(self, count: int) -> list[_core.QueueMessage[Any]]:
         assert self._consumer is not None
-        return await self._consumer.dequeue_wait(count, micros(60), micros(self._lease))
+        return self._loading(await self._consumer.dequeue_wait(count, _LONG, self._lease))
 
-    async def _handle(self, message: _core.QueueMessage) -> None:
+    async def _handle(self, message: _core.QueueMessage[Any]) -> None:
         assert self._consumer is not None
         try:
             try:
@@ -178,9 +230,11 @@ class Worker:
                     await self._handler(message)
                 else:
                     loop = asyncio.get_running_loop()
-                    await loop.run_in_executor(self._threads, self._handler, message)
+                    result = await loop.run_in_executor(self._threads, self._handler, message)
+                    if inspect.isawaitable(result):  # Of an object that looked like a function.
+                        await result
             except RetryAfter as retry:
-                await self._consumer.release(message.id, micros(retry.seconds))
+                await self._consumer.release(message.id, retry._micros)
             except Discard as discard:
                 await self._consumer.dead_letter(message.id, self._reason(discard))
             except Exception as error:
@@ -193,26 +247,28 @@ class Worker:
         finally:
             del self._running[message.id]
 
-    async def _fail(self, message: _core.QueueMessage, error: Exception) -> None:
+    async def _fail(self, message: _core.QueueMessage[Any], error: Exception) -> None:
         assert self._consumer is not None
         self._failed += 1
         if message.read_ct >= self._max_attempts:
             _log.exception("message %d has failed for good", message.id, exc_info=error)
             await self._consumer.dead_letter(message.id, self._reason(error))
             return
-        pause = min(self._max_delay, self._base_delay * 2 ** (message.read_ct - 1))
-        pause *= random.uniform(0.75, 1.25)
-        _log.warning("message %d has failed; again in %.1f s", message.id, pause, exc_info=error)
-        await self._consumer.release(message.id, micros(pause))
+        pause = min(self._max_delay, self._base_delay * 2 ** min(message.read_ct - 1, 62))
+        pause = round(pause * random.uniform(0.75, 1.25))
+        _log.warning(
+            "message %d has failed; again in %.1f s", message.id, pause / 1e6, exc_info=error
+        )
+        await self._consumer.release(message.id, pause)
 
     async def _extend_leases(self) -> None:
         """Extends the leases of all messages that are being handled, three times in a lease."""
         assert self._consumer is not None
         while True:
-            await asyncio.sleep(self._lease / 3)
+            await asyncio.sleep(self._lease / 3e6)
             for message_id in list(self._running):
                 try:
-                    await self._consumer.extend_lease(message_id, micros(self._lease))
+                    await self._consumer.extend_lease(message_id, self._lease)
                 except Exception:
                     _log.exception("the lease of message %d could not be extended", message_id)
 

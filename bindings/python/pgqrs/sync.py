@@ -6,10 +6,9 @@ Handlers are plain functions. Any thread may call anything.
 
 Example:
     >>> import pgqrs.sync
-    >>> store = pgqrs.sync.connect("sqlite:queue.db")
-    >>> producer = store.producer("jobs")
-    >>> producer.enqueue({"to": "ada"})
-    64
+    >>> with pgqrs.sync.connect("sqlite::memory:") as store:
+    ...     info = store.queue("jobs")
+    ...     message_id = store.producer("jobs").enqueue({"to": "ada"})
 """
 
 from __future__ import annotations
@@ -17,11 +16,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import types
 from typing import TYPE_CHECKING, Any
 
-from . import _admin, _core, _functions, _poll, _store, _tables, _worker
+from . import _admin, _dead_letters, _functions, _poll, _store, _tables, _worker
 from ._config import Config
-from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerInfo, WorkerStatus  # noqa: TC001
+from ._core import (  # noqa: TC001
+    QueueInfo,
+    QueueMessage,
+    QueueMetrics,
+    WorkerHealth,
+    WorkerInfo,
+    WorkerStatus,
+)
 from ._drive import run_blocking
 from ._errors import *  # noqa: F403  All of them.
 from ._worker import Discard, RetryAfter
@@ -57,32 +64,46 @@ def _to_blocking(value: Any) -> Any:
 
 
 def _to_async(value: Any) -> Any:
-    if isinstance(value, _Blocking):
-        return value._async
-    if not inspect.isroutine(value):
-        return value
+    return value._async if isinstance(value, _Blocking) else value
 
-    async def handler(*args: Any) -> Any:
-        return value(*args)
 
-    return handler
+def _async_handler(handler: Any) -> Any:
+    if not callable(handler):
+        return handler
+
+    async def call(*args: Any) -> Any:
+        return handler(*args)
+
+    return call
 
 
 def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
+    """A function that blocks until the result of this one is there."""
+    names = list(inspect.signature(function).parameters)
+    converters = [_async_handler if name == "handler" else _to_async for name in names]
+
+    @functools.wraps(function, assigned=("__name__", "__qualname__", "__annotations__"))
     def call(*args: Any, **named: Any) -> Any:
-        result = function(
-            *map(_to_async, args), **{name: _to_async(value) for name, value in named.items()}
-        )
+        converted = [convert(value) for convert, value in zip(converters, args, strict=False)]
+        converted += args[len(converters) :]  # One too many, which the function will tell.
+        for name, value in named.items():
+            named[name] = _async_handler(value) if name == "handler" else _to_async(value)
+        result = function(*converted, **named)
         if inspect.iscoroutine(result):
             try:
                 result = run_blocking(result)
             except StopAsyncIteration:
                 raise StopIteration from None
-        # A builder and an iterator give themselves.
-        return args[0] if args and result is _to_async(args[0]) else _to_blocking(result)
+        # A builder, an iterator and a context give themselves.
+        return args[0] if args and result is converted[0] else _to_blocking(result)
 
+    call.__doc__ = _without_async(function.__doc__)
     return call
+
+
+def _without_async(text: str | None) -> str | None:
+    """A docstring whose example blocks."""
+    return text and text.replace("await ", "").replace("async ", "")
 
 
 def _property(name: str, doc: str | None) -> property:
@@ -93,7 +114,10 @@ def _property(name: str, doc: str | None) -> property:
 
 
 def _make_class(wrapped: type) -> type[_Blocking]:
-    members: dict[str, Any] = {"__doc__": wrapped.__doc__, "__module__": __name__}
+    members: dict[str, Any] = {
+        "__doc__": _without_async(wrapped.__doc__),
+        "__module__": __name__,
+    }
     for name, member in vars(wrapped).items():
         name = _NAMES.get(name, name)
         if name.startswith("_") and name not in _NAMES.values():
@@ -102,6 +126,8 @@ def _make_class(wrapped: type) -> type[_Blocking]:
             members[name] = _property(name, member.__doc__)
         else:
             members[name] = _blocking(member)
+    if hasattr(wrapped, "__class_getitem__"):
+        members["__class_getitem__"] = classmethod(types.GenericAlias)
     made = type(wrapped.__name__, (_Blocking,), members)
     _classes[wrapped] = made
     return made
@@ -120,6 +146,12 @@ class Worker(_Blocking):
         """As for :class:`pgqrs.Worker`."""
         super().__init__(_worker.Worker(store._async, queue, handler, **options))
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
     @property
     def handled(self) -> int:
@@ -154,6 +186,7 @@ Store = _make_class(_store.Store)
 Producer = _make_class(_store.Producer)
 Consumer = _make_class(_store.Consumer)
 Admin = _make_class(_admin.Admin)
+DeadLetters = _make_class(_dead_letters.DeadLetters)
 ConsumeIterator = _make_class(_poll.ConsumeIterator)
 DequeueBuilder = _make_class(_poll.DequeueBuilder)
 Queues = _make_class(_tables.Queues)
@@ -174,13 +207,5 @@ enqueue_delayed = _blocking(_functions.enqueue_delayed)
 extend_vt = _blocking(_functions.extend_vt)
 produce = _blocking(_functions.produce)
 produce_batch = _blocking(_functions.produce_batch)
-
-
-def connect_with(config: Config) -> Any:
-    """Opens a database, and installs the schema where there is none."""
-    return Store(_store.Store(_core.connect(config._fields()), config))
-
-
-def connect(dsn: str) -> Any:
-    """Opens a database with the default configuration."""
-    return connect_with(Config(dsn))
+connect = _blocking(_store.connect)
+connect_with = _blocking(_store.connect_with)

@@ -42,6 +42,13 @@ std::string TypeName(nb::handle value) {
   return nb::cast<std::string>(nb::handle(value.type()).attr("__name__"));
 }
 
+// An instance of a class that is made for JSON, as a value of it.
+nb::object ToPlain(nb::handle value) {
+  const auto plain = nb::module_::import_("pgqrs._payload").attr("to_plain")(value);
+  if (plain.is(value)) Refuse("a " + TypeName(value) + " cannot be written as JSON");
+  return nb::object(plain);
+}
+
 // Adds where it was to the reason of a value in a container.
 template <typename Place, typename F>
 void At(Place place, F write) {
@@ -73,7 +80,7 @@ void Writer::Value(nb::handle value, int depth) {
   } else if (PyList_Check(object) || PyTuple_Check(object)) {
     Sequence(value, depth + 1);
   } else {
-    Refuse("a " + TypeName(value) + " cannot be written as JSON");
+    Value(ToPlain(value), depth + 1);
   }
 }
 

@@ -4,8 +4,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include "consumer.h"
 #include "errors.h"
 #include "json_text.h"
+#include "queue.h"
 #include "records.h"
 #include "request.h"
 #include "store.h"
@@ -15,10 +17,9 @@ NB_MODULE(_core, module) {
   TranslateErrors();
   BindRequest(module);
   BindRecords(module);
+  BindConsumer(module);
+  BindQueue(module);
   BindStore(module);
   module.def("to_json", &ToJsonText, nanobind::arg("payload").none());
-  module.def("from_json", &FromJsonText);
-  module.def("to_microseconds", [](const std::string& text, const std::string& argument) {
-    return FromIso(text, argument).time_since_epoch().count();
-  });
+  module.def("from_json", &FromJsonText, nanobind::arg("text"));
 }

@@ -14,12 +14,15 @@ using namespace nb::literals;
 namespace pgqrs::python {
 namespace {
 
-nb::object IsoOrNone(const std::optional<TimePoint>& time) {
-  return time ? nb::cast(ToIso(*time)) : nb::none();
+std::optional<std::string> IsoOrNone(const std::optional<TimePoint>& time) {
+  return time ? std::optional(ToIso(*time)) : std::nullopt;
 }
 
 nb::object Payload(QueueMessage& message) {
-  if (!message.payload_object.is_valid()) message.payload_object = FromJsonText(message.payload);
+  if (!message.payload_object.is_valid()) {
+    message.payload_object = message.load.is_valid() ? nb::object(message.load(message.payload))
+                                                     : FromJsonText(message.payload);
+  }
   return message.payload_object;
 }
 
@@ -42,6 +45,8 @@ nb::object ToPython(const Message& message, std::int64_t queue_id) {
                                .archived_at = {},
                                .producer_worker_id = message.producer_worker_id(),
                                .consumer_worker_id = message.worker_id(),
+                               .reason = {},
+                               .last_error = {},
                                .payload = message.payload().text()});
 }
 
@@ -56,6 +61,8 @@ nb::object ToPython(const MessageInfo& message) {
                                .archived_at = message.archived_at,
                                .producer_worker_id = message.producer_worker_id,
                                .consumer_worker_id = message.worker_id,
+                               .reason = message.reason,
+                               .last_error = message.last_error,
                                .payload = message.payload.text()});
 }
 
@@ -73,31 +80,18 @@ std::string ToIso(TimePoint time) {
   return text.data();
 }
 
-// By Python's own reader, which knows all forms of the standard.
-TimePoint FromIso(std::string_view text, std::string_view argument) {
-  const auto datetime = nb::module_::import_("datetime");
-  try {
-    nb::object time =
-        datetime.attr("datetime").attr("fromisoformat")(nb::str(text.data(), text.size()));
-    const nb::object utc = datetime.attr("timezone").attr("utc");
-    if (time.attr("tzinfo").is_none()) time = time.attr("replace")("tzinfo"_a = utc);
-    const nb::object epoch = datetime.attr("datetime")(1970, 1, 1, "tzinfo"_a = utc);
-    const nb::object micros = (time - epoch) / datetime.attr("timedelta")("microseconds"_a = 1);
-    return TimePoint(Duration(static_cast<std::int64_t>(nb::cast<double>(micros))));
-  } catch (nb::python_error& error) {
-    throw ValidationError(std::string(argument) + ": not a time in ISO 8601: " + error.what());
-  }
-}
-
 void BindRecords(nb::module_& module) {
-  nb::class_<QueueMessage>(module, "QueueMessage")
+  nb::class_<QueueMessage>(module, "QueueMessage", nb::is_generic(),
+                           nb::sig("class QueueMessage(typing.Generic[T])"))
       .def_ro("id", &QueueMessage::id)
       .def_ro("queue_id", &QueueMessage::queue_id)
       .def_ro("read_ct", &QueueMessage::read_ct)
       .def_ro("priority", &QueueMessage::priority)
       .def_ro("producer_worker_id", &QueueMessage::producer_worker_id)
       .def_ro("consumer_worker_id", &QueueMessage::consumer_worker_id)
-      .def_prop_ro("payload", &Payload)
+      .def_ro("reason", &QueueMessage::reason)
+      .def_ro("last_error", &QueueMessage::last_error)
+      .def_prop_ro("payload", &Payload, nb::for_getter(nb::sig("def payload(self) -> T")))
       .def_prop_ro("vt", [](const QueueMessage& self) { return IsoOrNone(self.visible_at); })
       .def_prop_ro("enqueued_at", [](const QueueMessage& self) { return ToIso(self.enqueued_at); })
       .def_prop_ro("dequeued_at",
@@ -105,6 +99,15 @@ void BindRecords(nb::module_& module) {
       .def_prop_ro("archived_at",
                    [](const QueueMessage& self) { return IsoOrNone(self.archived_at); })
       .def("__repr__", &Describe);
+
+  // The payloads of these messages are made of their texts by `load`.
+  module.def(
+      "load_with",
+      [](const nb::typed<nb::list, QueueMessage>& messages, const nb::callable& load) {
+        for (auto message : messages) nb::cast<QueueMessage&>(message).load = load;
+      },
+      nb::sig("def load_with(messages: list[QueueMessage[typing.Any]], load: "
+              "collections.abc.Callable[[str], typing.Any]) -> None"));
 
   nb::class_<QueueInfo>(module, "QueueInfo")
       .def_ro("id", &QueueInfo::id)
@@ -129,6 +132,16 @@ void BindRecords(nb::module_& module) {
                    [](const QueueMetrics& self) { return IsoOrNone(self.oldest_waiting); })
       .def_prop_ro("newest_message",
                    [](const QueueMetrics& self) { return IsoOrNone(self.newest_message); });
+
+  nb::class_<WorkerHealth>(module, "WorkerHealth")
+      .def_ro("queue_name", &WorkerHealth::queue_name)
+      .def_ro("total_workers", &WorkerHealth::total)
+      .def_ro("ready_workers", &WorkerHealth::ready)
+      .def_ro("polling_workers", &WorkerHealth::polling)
+      .def_ro("interrupted_workers", &WorkerHealth::interrupted)
+      .def_ro("suspended_workers", &WorkerHealth::suspended)
+      .def_ro("stopped_workers", &WorkerHealth::stopped)
+      .def_ro("stale_workers", &WorkerHealth::stale);
 
   nb::enum_<WorkerStatus>(module, "WorkerStatus")
       .value("Ready", WorkerStatus::kReady)

@@ -24,7 +24,10 @@ struct QueueMessage {
   std::optional<TimePoint> archived_at;
   std::optional<std::int64_t> producer_worker_id;
   std::optional<std::int64_t> consumer_worker_id;
+  std::string reason;      // Why it is a dead letter.
+  std::string last_error;  // What the last release said.
   std::string payload;
+  nanobind::object load = {};            // Makes it of the text, in place of the reader of JSON.
   nanobind::object payload_object = {};  // Once it was asked for.
 };
 
@@ -33,10 +36,6 @@ nanobind::object ToPython(const MessageInfo& message);
 
 // ISO 8601 in UTC, with microseconds and offset: 2026-05-17T08:30:00.000000+00:00.
 std::string ToIso(TimePoint time);
-
-// The other way round; also without fraction, and with `Z`. A time without an offset is one of UTC.
-// Throws ValidationError, which names `argument`.
-TimePoint FromIso(std::string_view text, std::string_view argument);
 
 void BindRecords(nanobind::module_& module);
 

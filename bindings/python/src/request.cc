@@ -153,6 +153,7 @@ void BindRequest(nb::module_& module) {
       .def("__iter__", [](nb::handle self) { return nb::borrow(self); })
       .def("__next__", &Done::Next);
   module.def("set_blocking", [](bool value) { return std::exchange(blocks, value); });
+  module.def("is_blocking", [] { return blocks; });
   python = new Python;  // NOLINT(cppcoreguidelines-owning-memory): see there.
   nb::class_<PyBox>(module, "Box").def("empty", [](const PyBox& self) { self.box->Empty(); });
   module.attr("T") = nb::type_var("T");

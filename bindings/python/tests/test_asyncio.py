@@ -57,7 +57,8 @@ def test_many_requests_at_once(config: pgqrs.Config) -> None:
         async def take() -> int:
             [message] = await consumer.dequeue(1)
             assert await consumer.archive(message.id)
-            return message.payload
+            taken: int = message.payload
+            return taken
 
         taken = await asyncio.gather(*[take() for _ in range(500)])
         assert sorted(taken) == list(range(500))

@@ -83,8 +83,10 @@ def test_times_are_iso_8601_with_an_offset(config: pgqrs.Config) -> None:
         [message] = await consumer.dequeue_many_with_delay(5, 60)
         now = datetime.now(UTC)
         assert abs(now - datetime.fromisoformat(message.enqueued_at)) < timedelta(minutes=5)
-        assert abs(now - datetime.fromisoformat(message.dequeued_at)) < timedelta(minutes=5)
-        lease = datetime.fromisoformat(message.vt) - datetime.fromisoformat(message.dequeued_at)
+        assert abs(now - datetime.fromisoformat(message.dequeued_at or "")) < timedelta(minutes=5)
+        lease = datetime.fromisoformat(message.vt or "") - datetime.fromisoformat(
+            message.dequeued_at or ""
+        )
         assert lease == timedelta(seconds=60)
         assert message.archived_at is None
 
@@ -116,11 +118,11 @@ def test_a_message_is_released_until_a_time(config: pgqrs.Config) -> None:
         consumer = await store.consumer("jobs")
         message_id = await producer.enqueue(1)
         [message] = await consumer.dequeue()
-        taken = datetime.fromisoformat(message.dequeued_at)
+        taken = datetime.fromisoformat(message.dequeued_at or "")
         later = (taken + timedelta(hours=1)).astimezone(timezone(timedelta(hours=-5)))
         assert await consumer.release_with_visibility(message_id, later.isoformat())
         [stored] = await store._core.messages(0, 10)
-        assert datetime.fromisoformat(stored.vt) == later
+        assert datetime.fromisoformat(stored.vt or "") == later
         assert not await consumer.release_with_visibility(message_id, later.isoformat())
         for bad in ("soon", "", "2026-13-01T00:00:00+00:00"):
             with pytest.raises(pgqrs.ValidationError, match="visible_at"):

@@ -49,7 +49,7 @@ def test_comes_back_as_it_was(payload: object) -> None:
     back = _core.from_json(text)
     assert back == payload
     assert type(back) is type(payload)
-    if isinstance(payload, float):
+    if isinstance(payload, float) and isinstance(back, float):
         assert math.copysign(1, back) == math.copysign(1, payload)
 
 

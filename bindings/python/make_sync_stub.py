@@ -1,0 +1,134 @@
+"""Writes the type stub of pgqrs.sync, whose classes and functions are made when it is imported.
+
+Usage: make_sync_stub.py PACKAGE STUB
+
+The signatures are those of the asynchronous package, read from its source, without `async`.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+HEADER = """\
+import builtins
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Generic, overload
+
+from ._config import Config
+from ._core import (
+    QueueInfo,
+    QueueMessage,
+    QueueMetrics,
+    WorkerHealth,
+    WorkerInfo,
+    WorkerStatus,
+)
+from ._errors import *
+from ._typing import P
+from ._worker import Discard, RetryAfter
+"""
+MODULES = ["_dead_letters", "_tables", "_poll", "_store", "_admin", "_functions", "_worker"]
+INTERNAL = {"new_ephemeral", "ephemeral_worker", "RetryAfter", "Discard"}
+RENAMED = {
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+}
+
+
+class ToBlocking(ast.NodeTransformer):
+    """Takes asynchronous things out of annotations."""
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """``_core.QueueMessage`` is imported by its name."""
+        inner = node.value
+        if isinstance(inner, ast.Name) and inner.id == "_core":
+            return ast.Name(node.attr)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """What a coroutine gives is there at once."""
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and node.value.id in ("Coroutine", "Awaitable"):
+            inner = node.slice
+            return inner.elts[-1] if isinstance(inner, ast.Tuple) else inner
+        return node
+
+
+def is_public(name: str) -> bool:
+    """Whether users see it."""
+    return name not in INTERNAL and (not name.startswith("_") or name in RENAMED)
+
+
+def docstring(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
+    """Its docstring, whose example blocks."""
+    text = ast.get_docstring(node, clean=False) or ""
+    return text.replace("await ", "").replace("async ", "")
+
+
+def stub_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.FunctionDef:
+    """A signature with its docstring."""
+    text = docstring(node)
+    body: list[ast.stmt] = [ast.Expr(ast.Constant(text or ...))]
+    made = ast.FunctionDef(
+        name=RENAMED.get(node.name, node.name),
+        args=node.args,
+        body=body,
+        decorator_list=node.decorator_list,
+        returns=node.returns,
+    )
+    return ToBlocking().visit(made)  # type: ignore[no-any-return]
+
+
+def has_overloads(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it is one of the signatures that are shown in place of the last."""
+    return any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
+
+
+def stub_functions(body: list[ast.stmt], also: str = "") -> list[ast.stmt]:
+    """The public functions of a class or a module, and one more by name."""
+    found = [
+        node
+        for node in body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (is_public(node.name) or node.name == also)
+    ]
+    overloaded = {node.name for node in found if has_overloads(node)}
+    return [
+        stub_function(node) for node in found if node.name not in overloaded or has_overloads(node)
+    ]
+
+
+def stub_class(node: ast.ClassDef) -> ast.ClassDef:
+    """A class with what users see of it. Only workers are made by them, and builders."""
+    text = docstring(node)
+    body: list[ast.stmt] = [ast.Expr(ast.Constant(text))] if text else []
+    also = "__init__" if node.name in ("Worker", "DequeueBuilder") else ""
+    return ast.ClassDef(
+        name=node.name,
+        bases=node.bases,
+        keywords=[],
+        body=body + stub_functions(node.body, also),
+        decorator_list=[],
+    )
+
+
+def main() -> None:
+    """Reads the package's sources and writes the stub."""
+    package, stub = Path(sys.argv[1]), Path(sys.argv[2])
+    module = ast.Module([], [])
+    for name in MODULES:
+        body = ast.parse((package / f"{name}.py").read_text()).body
+        classes = [node for node in body if isinstance(node, ast.ClassDef)]
+        module.body += [stub_class(node) for node in classes if is_public(node.name)]
+        module.body += stub_functions(body)
+    stub.write_text(HEADER + "\n" + ast.unparse(ast.fix_missing_locations(module)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
