@@ -105,10 +105,10 @@ def stub_functions(body: list[ast.stmt], also: str = "") -> list[ast.stmt]:
 
 
 def stub_class(node: ast.ClassDef) -> ast.ClassDef:
-    """A class with what users see of it. Only workers are made by them, and builders."""
+    """A class with what users see of it. Only workers are made by them."""
     text = docstring(node)
     body: list[ast.stmt] = [ast.Expr(ast.Constant(text))] if text else []
-    also = "__init__" if node.name in ("Worker", "DequeueBuilder") else ""
+    also = "__init__" if node.name == "Worker" else ""
     return ast.ClassDef(
         name=node.name,
         bases=node.bases,

@@ -36,7 +36,7 @@ async def enqueue_delayed(producer: Producer, payload: Any, delay_seconds: float
 
 
 @overload
-def dequeue() -> DequeueBuilder: ...
+def dequeue(consumer: None = None, batch_size: None = None) -> DequeueBuilder: ...
 @overload
 def dequeue(
     consumer: Consumer[Any], batch_size: int | None = None

@@ -253,7 +253,7 @@ class Store:
         return Producer(self, await self._core.open_queue(queue))
 
     @overload
-    async def consumer(self, queue: str) -> Consumer[Any]: ...
+    async def consumer(self, queue: str, *, payload_type: None = None) -> Consumer[Any]: ...
     @overload
     async def consumer(self, queue: str, *, payload_type: type[P]) -> Consumer[P]: ...
     async def consumer(self, queue: str, *, payload_type: Any = None) -> Consumer[Any]:
@@ -271,7 +271,7 @@ class Store:
 
     @overload
     def consume_iter(
-        self, queue: str, poll_interval_ms: int | None = None
+        self, queue: str, poll_interval_ms: int | None = None, *, payload_type: None = None
     ) -> ConsumeIterator[Any]: ...
     @overload
     def consume_iter(

@@ -90,6 +90,7 @@ class Worker(Generic[P]):
         max_attempts: int = 5,
         base_delay: float | timedelta = 1,
         max_delay: float | timedelta = 60,
+        payload_type: None = None,
     ) -> None: ...
     @overload
     def __init__(

@@ -14,6 +14,10 @@ using namespace nb::literals;
 namespace pgqrs::python {
 namespace {
 
+std::optional<std::string> TextOrNone(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
 std::optional<std::string> IsoOrNone(const std::optional<TimePoint>& time) {
   return time ? std::optional(ToIso(*time)) : std::nullopt;
 }
@@ -80,24 +84,48 @@ std::string ToIso(TimePoint time) {
   return text.data();
 }
 
-void BindRecords(nb::module_& module) {
+namespace {
+
+void BindMessages(nb::module_& module) {
   nb::class_<QueueMessage>(module, "QueueMessage", nb::is_generic(),
-                           nb::sig("class QueueMessage(typing.Generic[T])"))
-      .def_ro("id", &QueueMessage::id)
-      .def_ro("queue_id", &QueueMessage::queue_id)
-      .def_ro("read_ct", &QueueMessage::read_ct)
-      .def_ro("priority", &QueueMessage::priority)
-      .def_ro("producer_worker_id", &QueueMessage::producer_worker_id)
-      .def_ro("consumer_worker_id", &QueueMessage::consumer_worker_id)
-      .def_ro("reason", &QueueMessage::reason)
-      .def_ro("last_error", &QueueMessage::last_error)
-      .def_prop_ro("payload", &Payload, nb::for_getter(nb::sig("def payload(self) -> T")))
-      .def_prop_ro("vt", [](const QueueMessage& self) { return IsoOrNone(self.visible_at); })
-      .def_prop_ro("enqueued_at", [](const QueueMessage& self) { return ToIso(self.enqueued_at); })
-      .def_prop_ro("dequeued_at",
-                   [](const QueueMessage& self) { return IsoOrNone(self.dequeued_at); })
-      .def_prop_ro("archived_at",
-                   [](const QueueMessage& self) { return IsoOrNone(self.archived_at); })
+                           nb::sig("class QueueMessage(typing.Generic[T])"),
+                           "A message, as a consumer holds it or as a listing shows it. Times are "
+                           "in ISO 8601, in UTC.\n\n"
+                           "Example:\n"
+                           "    >>> for message in await consumer.dequeue(10):\n"
+                           "    ...     print(message.payload, message.read_ct)\n"
+                           "    {'to': 'ada'} 1\n")
+      .def_ro("id", &QueueMessage::id, "Unique in the database; later ones are larger.")
+      .def_ro("queue_id", &QueueMessage::queue_id, "The id of its queue.")
+      .def_prop_ro("payload", &Payload, nb::for_getter(nb::sig("def payload(self) -> T")),
+                   "The JSON value, or an instance of the payload type that was asked for.\n\n"
+                   "Raises:\n"
+                   "    SerializationError: It is no instance of that type.\n")
+      .def_ro("read_ct", &QueueMessage::read_ct,
+              "How often it was handed out, this time included, since it was enqueued or replayed.")
+      .def_ro("priority", &QueueMessage::priority, "0 (first) to 9.")
+      .def_prop_ro(
+          "vt", [](const QueueMessage& self) { return IsoOrNone(self.visible_at); },
+          "When it becomes visible; while it is held: when the lease ends. None once finished.")
+      .def_prop_ro(
+          "enqueued_at", [](const QueueMessage& self) { return ToIso(self.enqueued_at); },
+          "When it was stored.")
+      .def_prop_ro(
+          "dequeued_at", [](const QueueMessage& self) { return IsoOrNone(self.dequeued_at); },
+          "When it was handed out the last time.")
+      .def_prop_ro(
+          "archived_at", [](const QueueMessage& self) { return IsoOrNone(self.archived_at); },
+          "When it was archived, or became a dead letter.")
+      .def_ro("producer_worker_id", &QueueMessage::producer_worker_id,
+              "The worker that enqueued it.")
+      .def_ro("consumer_worker_id", &QueueMessage::consumer_worker_id,
+              "The worker that holds it, or held it last.")
+      .def_prop_ro(
+          "reason", [](const QueueMessage& self) { return TextOrNone(self.reason); },
+          "Why it is a dead letter.")
+      .def_prop_ro(
+          "last_error", [](const QueueMessage& self) { return TextOrNone(self.last_error); },
+          "What was said when it was given back the last time, in a listing.")
       .def("__repr__", &Describe);
 
   // The payloads of these messages are made of their texts by `load`.
@@ -108,55 +136,113 @@ void BindRecords(nb::module_& module) {
       },
       nb::sig("def load_with(messages: list[QueueMessage[typing.Any]], load: "
               "collections.abc.Callable[[str], typing.Any]) -> None"));
+}
 
-  nb::class_<QueueInfo>(module, "QueueInfo")
-      .def_ro("id", &QueueInfo::id)
-      .def_ro("queue_name", &QueueInfo::queue_name)
-      .def_prop_ro("created_at", [](const QueueInfo& self) { return ToIso(self.created_at); });
+void BindQueueRecords(nb::module_& module) {
+  nb::class_<QueueInfo>(module, "QueueInfo",
+                        "A queue.\n\n"
+                        "Example:\n"
+                        "    >>> [info] = await (await store.get_queues()).list()\n"
+                        "    >>> info.queue_name\n"
+                        "    'jobs'\n")
+      .def_ro("id", &QueueInfo::id, "What messages call it.")
+      .def_ro("queue_name", &QueueInfo::queue_name, "Its name.")
+      .def_prop_ro(
+          "created_at", [](const QueueInfo& self) { return ToIso(self.created_at); },
+          "When it was made (ISO 8601).")
+      .def("__repr__", [](const QueueInfo& self) {
+        return "QueueInfo(id=" + std::to_string(self.id) +
+               ", queue_name=" + nb::cast<std::string>(nb::repr(nb::cast(self.queue_name))) + ")";
+      });
 
-  nb::class_<QueueMetrics>(module, "QueueMetrics")
-      .def_ro("name", &QueueMetrics::queue_name)
-      .def_prop_ro("total_messages",
-                   [](const QueueMetrics& self) {
-                     return self.waiting + self.delayed + self.leased + self.archived + self.dead;
-                   })
-      .def_prop_ro("pending_messages",
-                   [](const QueueMetrics& self) { return self.waiting + self.delayed; })
-      .def_ro("locked_messages", &QueueMetrics::leased)
-      .def_ro("archived_messages", &QueueMetrics::archived)
-      .def_ro("delayed_messages", &QueueMetrics::delayed)
-      .def_ro("dead_messages", &QueueMetrics::dead)
-      .def_ro("enqueued_per_second", &QueueMetrics::enqueued_per_second)
-      .def_ro("finished_per_second", &QueueMetrics::finished_per_second)
-      .def_prop_ro("oldest_pending_message",
-                   [](const QueueMetrics& self) { return IsoOrNone(self.oldest_waiting); })
-      .def_prop_ro("newest_message",
-                   [](const QueueMetrics& self) { return IsoOrNone(self.newest_message); });
+  nb::class_<QueueMetrics>(module, "QueueMetrics",
+                           "How many messages of a queue are in which state, at one moment.\n\n"
+                           "Example:\n"
+                           "    >>> metrics = await store.metrics(\"jobs\")\n"
+                           "    >>> metrics.locked_messages, metrics.archived_messages\n"
+                           "    (0, 0)\n")
+      .def_ro("name", &QueueMetrics::queue_name, "The name of the queue.")
+      .def_prop_ro(
+          "total_messages",
+          [](const QueueMetrics& self) {
+            return self.waiting + self.delayed + self.leased + self.archived + self.dead;
+          },
+          "All that is there, archive and dead letters included.")
+      .def_prop_ro(
+          "pending_messages", [](const QueueMetrics& self) { return self.waiting + self.delayed; },
+          "Those that nobody holds and that are not finished, delayed ones included.")
+      .def_ro("locked_messages", &QueueMetrics::leased, "Those that a worker holds.")
+      .def_ro("archived_messages", &QueueMetrics::archived, "Those in the archive.")
+      .def_ro("delayed_messages", &QueueMetrics::delayed, "Those that are not visible yet.")
+      .def_ro("dead_messages", &QueueMetrics::dead, "The dead letters.")
+      .def_ro("enqueued_per_second", &QueueMetrics::enqueued_per_second, "Over the last minute.")
+      .def_ro("finished_per_second", &QueueMetrics::finished_per_second, "Over the last minute.")
+      .def_prop_ro(
+          "oldest_pending_message",
+          [](const QueueMetrics& self) { return IsoOrNone(self.oldest_waiting); },
+          "When the oldest visible message was enqueued (ISO 8601).")
+      .def_prop_ro(
+          "newest_message", [](const QueueMetrics& self) { return IsoOrNone(self.newest_message); },
+          "When the newest message was enqueued (ISO 8601).");
+}
 
-  nb::class_<WorkerHealth>(module, "WorkerHealth")
-      .def_ro("queue_name", &WorkerHealth::queue_name)
-      .def_ro("total_workers", &WorkerHealth::total)
-      .def_ro("ready_workers", &WorkerHealth::ready)
-      .def_ro("polling_workers", &WorkerHealth::polling)
-      .def_ro("interrupted_workers", &WorkerHealth::interrupted)
-      .def_ro("suspended_workers", &WorkerHealth::suspended)
-      .def_ro("stopped_workers", &WorkerHealth::stopped)
-      .def_ro("stale_workers", &WorkerHealth::stale);
-
-  nb::enum_<WorkerStatus>(module, "WorkerStatus")
+void BindWorkerRecords(nb::module_& module) {
+  nb::enum_<WorkerStatus>(
+      module, "WorkerStatus",
+      "The state of a worker.\n\n"
+      "It goes from Ready to Polling or Suspended, from Polling to Ready or\n"
+      "Interrupted, from Interrupted to Suspended, and from Suspended to Ready\n"
+      "or Stopped; anything else is StateTransitionError.\n\n"
+      "Example:\n"
+      "    >>> await consumer.status() is pgqrs.WorkerStatus.Ready\n"
+      "    True\n")
       .value("Ready", WorkerStatus::kReady)
       .value("Polling", WorkerStatus::kPolling)
       .value("Suspended", WorkerStatus::kSuspended)
       .value("Interrupted", WorkerStatus::kInterrupted)
       .value("Stopped", WorkerStatus::kStopped);
 
-  nb::class_<WorkerInfo>(module, "WorkerInfo")
-      .def_ro("id", &WorkerInfo::id)
-      .def_ro("name", &WorkerInfo::name)
-      .def_ro("status", &WorkerInfo::status)
-      .def_ro("queue_id", &WorkerInfo::queue_id)
-      .def_prop_ro("started_at", [](const WorkerInfo& self) { return ToIso(self.started_at); })
-      .def_prop_ro("heartbeat_at", [](const WorkerInfo& self) { return ToIso(self.heartbeat_at); });
+  nb::class_<WorkerInfo>(module, "WorkerInfo",
+                         "A worker: a store, a consumer or a Worker.\n\n"
+                         "Example:\n"
+                         "    >>> workers = await store.get_workers()\n"
+                         "    >>> (await workers.get(consumer.worker_id)).status\n"
+                         "    WorkerStatus.Ready\n")
+      .def_ro("id", &WorkerInfo::id, "Never given twice.")
+      .def_ro("name", &WorkerInfo::name, "Its name, which several may have.")
+      .def_ro("status", &WorkerInfo::status, "Its state.")
+      .def_ro("queue_id", &WorkerInfo::queue_id, "Its queue. None: it serves any.")
+      .def_prop_ro(
+          "started_at", [](const WorkerInfo& self) { return ToIso(self.started_at); },
+          "When it was registered (ISO 8601).")
+      .def_prop_ro(
+          "heartbeat_at", [](const WorkerInfo& self) { return ToIso(self.heartbeat_at); },
+          "When it last said that it lives; of a stopped one: when it stopped (ISO 8601).");
+
+  nb::class_<WorkerHealth>(module, "WorkerHealth",
+                           "How many workers of a queue are in which state.\n\n"
+                           "Example:\n"
+                           "    >>> workers = await store.get_workers()\n"
+                           "    >>> (await workers.health_stats())[0].stale_workers\n"
+                           "    0\n")
+      .def_ro("queue_name", &WorkerHealth::queue_name,
+              "The name of the queue; empty for workers that serve any.")
+      .def_ro("total_workers", &WorkerHealth::total, "All of them.")
+      .def_ro("ready_workers", &WorkerHealth::ready, "Those in the state Ready.")
+      .def_ro("polling_workers", &WorkerHealth::polling, "Those in the state Polling.")
+      .def_ro("interrupted_workers", &WorkerHealth::interrupted, "Those in the state Interrupted.")
+      .def_ro("suspended_workers", &WorkerHealth::suspended, "Those in the state Suspended.")
+      .def_ro("stopped_workers", &WorkerHealth::stopped, "Those in the state Stopped.")
+      .def_ro("stale_workers", &WorkerHealth::stale,
+              "Those that are not Stopped and whose heartbeat is too old.");
+}
+
+}  // namespace
+
+void BindRecords(nb::module_& module) {
+  BindMessages(module);
+  BindQueueRecords(module);
+  BindWorkerRecords(module);
 }
 
 }  // namespace pgqrs::python
