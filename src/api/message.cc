@@ -42,6 +42,13 @@ bool Message::Release(Duration delay, std::string_view error) {
   return queue()->store().Run(Settle(*queue(), *this, Settlement::Release(delay, error)));
 }
 
+Future<bool> Message::ReleaseUnreadAsync() {
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::ReleaseUnread()));
+}
+bool Message::ReleaseUnread() {
+  return queue()->store().Run(Settle(*queue(), *this, Settlement::ReleaseUnread()));
+}
+
 Future<bool> Message::ExtendLeaseAsync(Duration lease) {
   return queue()->store().Submit(Settle(*queue(), *this, Settlement::Extend(lease)));
 }

@@ -55,6 +55,7 @@ void FillSettle(SettleRequest& request, std::shared_ptr<queue::Worker> worker, T
   request.delay = settlement.delay;
   request.text = std::move(settlement.text);
   request.until = settlement.until;
+  request.unread = settlement.unread;
 }
 
 CallPtr<std::vector<bool>, SettleRequest> SettleMany(StoreCore& store,

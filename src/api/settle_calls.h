@@ -23,10 +23,14 @@ struct Settlement {
   Duration delay = Duration::zero();
   std::string text = {};
   std::optional<TimePoint> until = {};  // Of a release, in place of the delay.
+  bool unread = false;                  // Of a release: takes the read back.
 
   static Settlement Ack() { return {}; }
   static Settlement Release(Duration delay, std::string_view error);
   static Settlement ReleaseUntil(TimePoint visible_at);
+  static Settlement ReleaseUnread() {
+    return {.action = queue::SettleRequest::Action::kRelease, .unread = true};
+  }
   static Settlement Extend(Duration lease);
   static Settlement Delete() { return {.action = queue::SettleRequest::Action::kDelete}; }
   static Settlement DeadLetter(std::string_view reason);

@@ -241,6 +241,22 @@ TEST_P(Leases, ReleaseMakesTheMessageVisibleAtOnceBehindWhatIsVisible) {
   EXPECT_EQ(messages[2].visible_at(), clock().Now());
 }
 
+TEST_P(Leases, ReleaseOfWhatNobodyLookedAtTakesTheReadBack) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  const auto ids = queue.EnqueueBatch(Payloads(2));
+  auto messages = queue.DequeueBatch(2);
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_TRUE(messages[1].ReleaseUnread());
+  EXPECT_FALSE(messages[1].ReleaseUnread());
+  EXPECT_EQ(store.FindMessage(ids[1])->read_count, 0);
+  EXPECT_EQ(store.FindMessage(ids[0])->read_count, 1);
+  auto again = queue.Dequeue();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->id(), ids[1]);
+  EXPECT_EQ(again->read_count(), 1);
+}
+
 TEST_P(Leases, ReleaseWithADelayHoldsTheMessageBack) {
   auto [store, queue, id] = OpenWithOneMessage();
   auto message = queue.Dequeue(kLease);

@@ -46,10 +46,10 @@ constexpr auto kTakeInfo = [](auto& done) {
                                                                              : nanobind::none());
 };
 
-// Of messages that nobody will hear of: they are given back.
+// Of messages that nobody will hear of: they are given back as if they had not been handed out.
 constexpr auto kGiveBack = [](auto& done) {
   try {
-    for (auto& message : done.Get()) message.ReleaseAsync();
+    for (auto& message : done.Get()) message.ReleaseUnreadAsync();
   } catch (const Error&) {
     // Then there are none.
   }

@@ -111,7 +111,7 @@ def test_a_message_that_nobody_waits_for_any_more_is_given_back(config: pgqrs.Co
             if messages := await consumer.dequeue(1):
                 break
             await asyncio.sleep(0.01)
-        assert [message.payload for message in messages] == ["payload"]
+        assert [(message.payload, message.read_ct) for message in messages] == [("payload", 1)]
 
     async def _wait(consumer: pgqrs.Consumer) -> list[pgqrs.QueueMessage]:
         return await consumer._core.dequeue_wait(1, 60_000_000, 60_000_000)
