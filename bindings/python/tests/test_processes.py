@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
@@ -25,7 +26,7 @@ def run_script(script: str, *arguments: str) -> subprocess.CompletedProcess[str]
         [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(script), *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -102,3 +103,139 @@ def test_a_spawned_child_has_a_store_of_its_own(config: pgqrs.Config) -> None:
     assert child.exitcode == 0
     [message] = pgqrs.sync.connect_with(config).consumer("jobs").dequeue()
     assert message.payload == "from the child"
+
+
+def _consume_in_forked_child(consumer: pgqrs.sync.Consumer, outcome: Any) -> None:
+    try:
+        consumer.dequeue()
+    except pgqrs.PgqrsError as error:
+        outcome.put(str(error))
+
+
+def test_a_child_of_multiprocessing_by_fork_is_told_so_too(config: pgqrs.Config) -> None:
+    store = pgqrs.sync.connect_with(config)
+    store.queue("jobs")
+    consumer = store.consumer("jobs")
+    context = multiprocessing.get_context("fork")
+    outcome = context.Queue()
+    child = context.Process(target=_consume_in_forked_child, args=(consumer, outcome))
+    child.start()
+    assert "belongs to the parent process" in outcome.get(timeout=60)
+    child.join(60)
+    assert child.exitcode == 0
+    assert consumer.dequeue() == []
+
+
+SCRIPT = """
+import asyncio, sys
+import pgqrs, pgqrs.sync
+
+def open_store(dsn):
+    store = pgqrs.sync.connect(dsn)
+    store.queue("jobs")
+    return store
+
+async def wait_async(dsn):
+    store = await pgqrs.connect(dsn)
+    await store.queue("jobs")
+    consumer = await store.consumer("jobs")
+    print("waiting", flush=True)
+    await consumer.dequeue_wait(60)
+
+def wait_blocking(dsn):
+    consumer = open_store(dsn).consumer("jobs")
+    print("waiting", flush=True)
+    consumer.dequeue_wait(60)
+
+async def iterate(dsn):
+    store = await pgqrs.connect(dsn)
+    await store.queue("jobs")
+    async with store.consume_iter("jobs") as messages:
+        print("waiting", flush=True)
+        async for message in messages:
+            pass
+
+async def poll(dsn):
+    store = await pgqrs.connect(dsn)
+    await store.queue("jobs")
+    await pgqrs.produce(store, "jobs", 1)
+    async def handle(message): print("waiting", flush=True)
+    await pgqrs.dequeue().from_queue("jobs").handle(handle).poll(store)
+
+what = globals()[sys.argv[1]]
+try:
+    asyncio.run(what(sys.argv[2])) if asyncio.iscoroutinefunction(what) else what(sys.argv[2])
+except KeyboardInterrupt:
+    store = pgqrs.sync.connect(sys.argv[2])
+    print(sorted(str(worker.status) for worker in store.get_workers().list()))
+"""
+
+
+@pytest.mark.parametrize("what", ["wait_async", "wait_blocking", "iterate", "poll"])
+def test_ctrl_c_ends_whatever_waits(tmp_path: Path, what: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-c", SCRIPT, what, f"sqlite:{tmp_path}/queue.db"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        workers, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    # What belongs to the call was ended in an orderly way; a consumer ends with its object.
+    assert "Polling" not in workers
+    if what in ("iterate", "poll"):
+        assert workers == "['WorkerStatus.Stopped']\n"
+
+
+def test_memory_stays_flat_over_100_000_calls(tmp_path: Path) -> None:
+    ended = run_script(
+        """
+        import asyncio, gc, os, sys
+        import pgqrs
+
+        def resident():
+            with open("/proc/self/statm") as statm:
+                return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+        async def move(producer, consumer):
+            # Four calls a message, each with its own future.
+            async def one(n):
+                await producer.enqueue({"n": n, "text": "x" * 100})
+                for message in await consumer.dequeue(1):
+                    message.payload, message.vt
+                    await consumer.extend_vt(message.id, 30)
+                    await consumer.delete(message.id)
+
+            await asyncio.gather(*[one(n) for n in range(250)])
+
+        async def main():
+            store = await pgqrs.connect_with(pgqrs.Config.unlimited("sqlite:" + sys.argv[1]))
+            await store.queue("jobs")
+            producer = await store.producer("jobs")
+            consumer = await store.consumer("jobs")
+
+            async def settle():
+                while messages := await consumer.dequeue(100):
+                    await consumer.delete_many([message.id for message in messages])
+                gc.collect()
+
+            sizes, objects = [], []
+            for _ in range(5):
+                for _ in range(20):
+                    await move(producer, consumer)
+                await settle()
+                sizes.append(resident())
+                objects.append((len(gc.get_objects()), sys.getrefcount(pgqrs.QueueMessage)))
+            print(sizes, objects)
+            assert objects[-1][0] - objects[0][0] < 200, objects
+            assert objects[-1][1] - objects[0][1] < 200, objects
+            assert sizes[-1] - sizes[0] < 4_000_000, sizes
+
+        asyncio.run(main())
+        """,
+        f"{tmp_path}/queue.db",
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
