@@ -157,9 +157,19 @@ nlohmann::json DescribeRun(const CommandLine& line, const std::string& postgres)
             {"folder", options.folder.string()}}}};
 }
 
+void ChooseFolder(Options& options) {
+  if (options.folder.empty()) {
+    options.folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  }
+  Expect(!IsInMemory(options.folder), options.folder.string() +
+                                          " is in memory, where nothing is durable: choose a"
+                                          " folder on a disk with --dir");
+}
+
 int RunChild(CommandLine& line) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (line.child == kDescribeChild) {
+    ChooseFolder(line.options);
     Answer(DescribeRun(line, CheckServer(line)));
     return 0;
   }
@@ -219,12 +229,7 @@ void RunScenario(const Scenario& scenario, const Options& options, Report& repor
 }
 
 int RunAll(CommandLine& line) {
-  if (line.options.folder.empty()) {
-    line.options.folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  }
-  Expect(!IsInMemory(line.options.folder), line.options.folder.string() +
-                                               " is in memory, where nothing is durable: choose a"
-                                               " folder on a disk with --dir");
+  ChooseFolder(line.options);
   const ScratchFolder scratch(line.options.folder);
   line.options.folder = scratch.path();
   const auto postgres = CheckServer(line);
