@@ -99,11 +99,7 @@ def run_all(
 
 def failures_of(outcomes: list[Outcome]) -> list[dict[str, str]]:
     """Who could not do its part, and why."""
-    return [
-        {"scenario": outcome.scenario.name, "contestant": name, "error": error}
-        for outcome in outcomes
-        for name, error in outcome.failures.items()
-    ]
+    return [failure for outcome in outcomes for failure in outcome.failures]
 
 
 def document(run: Figures, outcomes: list[Outcome], results: list[Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rounds import Figures, Outcome
+    from collections.abc import Sequence
+
+    from rounds import Figures, Outcome, Rounds
     from scenarios import Line
 
 HEADER = ("scenario", "with", "its figure", "Python", "ratio", "target", "verdict", "CPU a message")
@@ -19,47 +21,55 @@ def percentile(values: list[float], fraction: float) -> float:
     return sorted(values)[max(math.ceil(fraction * len(values)), 1) - 1]
 
 
-def by_round(rounds: list[Figures], figure: str) -> list[float]:
-    """A figure of each round: its median where there are several of it."""
-    values = (figures[figure] for figures in rounds)
-    return [statistics.median(value) if isinstance(value, list) else value for value in values]
+def of_round(figures: Figures, figure: str) -> float:
+    """A figure of a round: its median where there are several of it."""
+    value = figures[figure]
+    return statistics.median(value) if isinstance(value, list) else float(value)
 
 
-def median_ratio(line: Line, own: list[float], other: list[float]) -> float:
+def median(rounds: Sequence[Figures | None], figure: str) -> float | None:
+    """The median of the rounds that went well."""
+    values = [of_round(figures, figure) for figures in rounds if figures is not None]
+    return statistics.median(values) if values else None
+
+
+def median_ratio(line: Line, own_rounds: Rounds, other_rounds: Rounds) -> float | None:
     """The median of the rounds' own ratios.
 
     The sides of a round ran next to each other, while the speed of a disk drifts.
     """
-    ratios = [mine / theirs for mine, theirs in zip(own, other, strict=False)]
-    if line.less_is_better:
-        ratios = [1 / ratio for ratio in ratios]
-    return statistics.median(ratios)
+    ratios = []
+    for own, other in zip(own_rounds, other_rounds, strict=False):
+        if own is not None and other is not None:
+            ratio = of_round(own, line.figure) / of_round(other, line.figure)
+            ratios.append(1 / ratio if line.less_is_better else ratio)
+    return statistics.median(ratios) if ratios else None
 
 
 def evaluate(outcome: Outcome, line: Line) -> dict[str, Any]:
     """What one line of the table says."""
     own_rounds = outcome.rounds[line.contestant]
     other_rounds = outcome.rounds[line.other] if line.other is not None else []
-    own, other = by_round(own_rounds, line.figure), by_round(other_rounds, line.figure)
     result: dict[str, Any] = {
         "scenario": outcome.scenario.name,
         "backend": outcome.scenario.backend,
-        "name": line.name,
+        "name": line.name.format(count=f"{outcome.count:,}"),
         "figure": line.figure,
         "unit": line.unit,
         "other_name": line.other,
-        "python": statistics.median(own) if own else None,
-        "other": statistics.median(other) if other else None,
-        "ratio": median_ratio(line, own, other) if own and other else None,
+        "python": median(own_rounds, line.figure),
+        "other": median(other_rounds, line.figure),
+        "ratio": median_ratio(line, own_rounds, other_rounds),
         "least_ratio": line.least_ratio,
         "most": line.most,
-        "rounds": len(own),
+        "rounds": len(own_rounds),
     }
     for key, rounds in (("python", own_rounds), ("other", other_rounds)):
-        if rounds and "cpu_us" in rounds[0]:
-            result[f"{key}_cpu_us"] = statistics.median(by_round(rounds, "cpu_us"))
-        if rounds and isinstance(rounds[0][line.figure], list):
-            samples = [value for figures in rounds for value in figures[line.figure]]
+        well = [figures for figures in rounds if figures is not None]
+        if well and "cpu_us" in well[0]:
+            result[f"{key}_cpu_us"] = median(well, "cpu_us")
+        if well and isinstance(well[0][line.figure], list):
+            samples = [value for figures in well for value in figures[line.figure]]
             result[f"{key}_p99"] = percentile(samples, 0.99)
             result[f"{key}_samples"] = len(samples)
     result["reached"] = _is_reached(line, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,10 @@ Figures = dict[str, Any]
 IMPORTS = 11
 # A process that takes longer is given up. It is far more than any of them needs.
 PATIENCE = 180
+
+
+# Nothing where the contestant failed.
+Rounds = list[Figures | None]
 
 
 class SideFailed(Exception):
@@ -98,9 +103,11 @@ class Programs:
             )
         except subprocess.TimeoutExpired:
             raise SideFailed(f"{program} took more than {PATIENCE} s") from None
-        if done.returncode != 0:
+        if done.returncode < 0:
+            raise SideFailed(f"{program} ended by {signal.Signals(-done.returncode).name}")
+        if done.returncode > 0:
             last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-            raise SideFailed(f"{program} failed ({done.returncode}): {last[0]}")
+            raise SideFailed(f"{program} failed: {last[0]}")
         figures: Figures = json.loads(done.stdout)
         return figures
 
@@ -133,8 +140,8 @@ class Outcome:
 
     scenario: Scenario
     count: int
-    rounds: dict[str, list[Figures]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)  # By contestant.
+    rounds: dict[str, Rounds] = field(default_factory=dict)
+    failures: list[dict[str, str]] = field(default_factory=list)
 
 
 def run_scenario(
@@ -142,7 +149,7 @@ def run_scenario(
 ) -> Outcome:
     """Runs every contestant once a round, and begins no other round after the deadline.
 
-    Who begins changes from round to round. A contestant that fails runs no more; the others do.
+    Who begins changes from round to round.
     """
     outcome = Outcome(scenario, scenario.scaled(scale))
     outcome.rounds = {contestant.name: [] for contestant in scenario.contestants}
@@ -152,19 +159,19 @@ def run_scenario(
             break
         first = number % len(scenario.contestants)
         for contestant in scenario.contestants[first:] + scenario.contestants[:first]:
-            if contestant.name not in outcome.failures:
-                _run_once(programs, contestant, outcome)
+            outcome.rounds[contestant.name].append(_run_once(programs, contestant, outcome))
     return outcome
 
 
-def _run_once(programs: Programs, contestant: Contestant, outcome: Outcome) -> None:
+def _run_once(programs: Programs, contestant: Contestant, outcome: Outcome) -> Figures | None:
     scenario = outcome.scenario
     try:
         figures = programs.run(contestant, scenario.backend, outcome.count)
     except (SideFailed, subprocess.SubprocessError) as error:
-        outcome.failures[contestant.name] = str(error)
+        failure = {"scenario": scenario.name, "contestant": contestant.name, "error": str(error)}
+        outcome.failures.append(failure)
         say(f"{scenario.name}, {contestant.name}: FAILED: {error}")
-        return
-    outcome.rounds[contestant.name].append(figures)
+        return None
     told = {key: round(value, 2) for key, value in figures.items() if isinstance(value, float)}
     say(f"{scenario.name}, {contestant.name}: {told or 'done'}")
+    return figures
