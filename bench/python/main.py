@@ -102,6 +102,20 @@ def failures_of(outcomes: list[Outcome]) -> list[dict[str, str]]:
     return [failure for outcome in outcomes for failure in outcome.failures]
 
 
+def notes_on(outcomes: list[Outcome]) -> list[str]:
+    """Whose process ended badly after it had done its part."""
+    notes = []
+    for outcome in outcomes:
+        for name, rounds in outcome.rounds.items():
+            ends = [figures["end"] for figures in rounds if figures and "end" in figures]
+            if ends:
+                notes.append(
+                    f"NOTE {outcome.scenario.name}, {name}: in {len(ends)} of {len(rounds)} rounds "
+                    f"it {', '.join(sorted(set(ends)))} at its exit, after it had done its part"
+                )
+    return notes
+
+
 def document(run: Figures, outcomes: list[Outcome], results: list[Any]) -> dict[str, Any]:
     """All that was found, every round of it."""
     rounds = [
@@ -133,7 +147,7 @@ def main() -> int:
         report.evaluate(outcome, line) for outcome in outcomes for line in outcome.scenario.lines
     ]
     failures = failures_of(outcomes)
-    print(report.table(results, failures))
+    print("\n".join([report.table(results, failures), *notes_on(outcomes)]))
     print(
         "\nratio: the median of the ratios of the rounds; for times, how much sooner.", flush=True
     )

@@ -38,6 +38,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _end_of(done: subprocess.CompletedProcess[str]) -> str:
+    """How a process ended; nothing where it ended well."""
+    if done.returncode < 0:
+        return f"died of {signal.Signals(-done.returncode).name}"
+    return "failed" if done.returncode > 0 else ""
+
+
 @dataclass(frozen=True)
 class Programs:
     """The programs of the sides."""
@@ -103,13 +110,14 @@ class Programs:
             )
         except subprocess.TimeoutExpired:
             raise SideFailed(f"{program} took more than {PATIENCE} s") from None
-        if done.returncode < 0:
-            raise SideFailed(f"{program} ended by {signal.Signals(-done.returncode).name}")
-        if done.returncode > 0:
+        how = _end_of(done)
+        # The existing package sometimes brings the interpreter down at its exit. What it has found
+        # before that counts; what happened is said.
+        if how and not (program == EXISTING and done.returncode < 0 and done.stdout):
             last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-            raise SideFailed(f"{program} failed: {last[0]}")
+            raise SideFailed(f"{program} {how}: {last[0]}")
         figures: Figures = json.loads(done.stdout)
-        return figures
+        return figures | {"end": how} if how else figures
 
     def _import(self, program: str) -> Figures:
         """Milliseconds that an import adds to the start and the end of the interpreter."""

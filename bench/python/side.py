@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import random
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -230,34 +231,76 @@ async def enqueue_by_tasks(arguments: argparse.Namespace) -> Figures:
     return figures
 
 
+async def send(arguments: argparse.Namespace) -> Figures:
+    """Enqueues a message for each line of stdin, and answers its id, and when it did so.
+
+    The times are of the clock of this machine, which all processes have.
+    """
+    producer = await (await open_store(arguments)).producer(QUEUE)
+    payload = make_payloads(1)[0]
+    count = 0
+    while await asyncio.to_thread(sys.stdin.readline):
+        called = time.monotonic()
+        message_id = await producer.enqueue(payload)
+        returned = time.monotonic()
+        print(json.dumps([message_id, called, returned]), flush=True)
+        count += 1
+    return {"sent": count}
+
+
+class Sender:
+    """A process that enqueues."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        """Takes over a process that plays the role ``send``."""
+        self._process = process
+
+    @classmethod
+    async def start(cls, arguments: argparse.Namespace) -> Sender:
+        """Starts it on the same database."""
+        command = [sys.executable, __file__, "send", "--dsn", arguments.dsn]
+        if arguments.schema is not None:
+            command += ["--schema", arguments.schema]
+        pipe = asyncio.subprocess.PIPE
+        return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe))
+
+    async def send(self, pause: float) -> tuple[int, float, float]:
+        """Lets it enqueue after a while: the id, and when it called and when that returned."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        await asyncio.sleep(pause)
+        self._process.stdin.write(b"\n")
+        message_id, called, returned = json.loads(await self._process.stdout.readline())
+        return message_id, called, returned
+
+    async def end(self) -> None:
+        """Waits for its end. Raises unless it went well."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        expect(await self._process.wait(), 0, "exit code of the sender")
+
+
 async def wake(arguments: argparse.Namespace) -> Figures:
-    """How long an idle consumer takes to have a message that another store enqueues.
+    """How long an idle consumer takes to have a message that another process enqueues.
 
     From the return of ``enqueue``, so from the commit, and from its call.
     """
     store = await open_new(arguments)
-    producer = await (await open_store(arguments)).producer(QUEUE)
+    sender = await Sender.start(arguments)
     pauses = random.Random(arguments.count)
-    payload = make_payloads(1)[0]
-
-    async def send() -> tuple[int, float, float]:
-        await asyncio.sleep(pauses.uniform(*PAUSE))
-        called = time.perf_counter()
-        message_id = await producer.enqueue(payload)
-        return message_id, called, time.perf_counter()
-
     since_return: list[float] = []
     since_call: list[float] = []
     async with store.consume_iter(QUEUE) as messages:
         for _ in range(arguments.count):
-            sending = asyncio.create_task(send())
+            sending = asyncio.create_task(sender.send(pauses.uniform(*PAUSE)))
             message = await anext(messages)
-            received = time.perf_counter()
+            received = time.monotonic()
             message_id, called, returned = await sending
             expect(message.id, message_id, "message that woke the consumer")
             expect(await messages.archive(message.id), True, "its ack")
             since_return.append((received - returned) * 1e3)
             since_call.append((received - called) * 1e3)
+    await sender.end()
     await expect_messages(store, 0)
     return {"since_return_ms": since_return, "since_call_ms": since_call}
 
@@ -300,6 +343,7 @@ ROLES: dict[str, Callable[[argparse.Namespace], Awaitable[Figures]]] = {
     "drain-by-tasks": drain_by_tasks,
     "enqueue": enqueue,
     "enqueue-by-tasks": enqueue_by_tasks,
+    "send": send,
     "wake": wake,
     "memory": memory,
 }
