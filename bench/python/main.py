@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import report
-from rounds import Figures, Outcome, Programs, run_scenario, say
+from rounds import Figures, Outcome, Programs, SideFailed, run_scenario, say
 from scenarios import SCENARIOS, Scenario
 
 # A scenario begins no other round once its share of the seconds that are left is over.
@@ -139,7 +139,11 @@ def main() -> int:
         existing=arguments.existing,
         folder=(arguments.dir or arguments.cpp.parent).resolve(),
     )
-    run = programs.describe()
+    try:
+        run = programs.describe()
+    except SideFailed as error:
+        print(f"bench-python: {error}", file=sys.stderr)
+        return 1
     run["settings"] |= {"rounds": arguments.rounds, "scale": arguments.scale, "backend": "all"}
     print_header(run)
     outcomes = run_all(programs, scenarios, arguments)
