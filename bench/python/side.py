@@ -74,7 +74,7 @@ class Tally:
     acked: int = 0
     text: int = 0
 
-    def take(self, messages: list[pgqrs.QueueMessage]) -> list[int]:
+    def take(self, messages: list[pgqrs.QueueMessage[Any]]) -> list[int]:
         """Notes messages, and gives their ids."""
         ids = [message.id for message in messages]
         self.ids += ids
@@ -95,7 +95,7 @@ class Tally:
             expect(self.text, count * TEXT_SIZE, "characters of text in the payloads")
 
 
-def text_in(messages: list[pgqrs.QueueMessage]) -> int:
+def text_in(messages: list[pgqrs.QueueMessage[Any]]) -> int:
     """How much text is in the payloads."""
     payloads: list[Any] = [message.payload for message in messages]
     return sum(len(payload["text"]) for payload in payloads)
