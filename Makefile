@@ -83,6 +83,11 @@ release:  ## Build everything, optimized
 bench: release  ## Run the benchmarks
 	@PGQRS_BUILD_DIR=build/release scripts/bench
 
+.PHONY: bench-python
+bench-python:  ## Compare the Python package with C++ and with the existing package
+	@scripts/bootstrap python
+	@scripts/bench-python
+
 .PHONY: soak
 soak: release  ## Run the long stress test
 	@PGQRS_BUILD_DIR=build/release scripts/soak

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "child_process.h"
 #include "machine.h"
 #include "measure.h"
 #include "options.h"
@@ -65,7 +67,8 @@ struct CommandLine {
   bool quick = false;
   bool list = false;
   std::string child;
-  std::string database;  // Of the child.
+  std::string database;    // Of the child,
+  std::int64_t count = 0;  // and its messages.
 
   bool Uses(Backend each) const { return backend == "all" || backend == NameOf(each); }
 };
@@ -111,6 +114,7 @@ void AddOptions(CLI::App& app, CommandLine& line) {
   app.add_flag("--list", line.list, "name the scenarios");
   app.add_option("--child", line.child)->group("");  // Hidden: see ChildProcess.
   app.add_option("--database", line.database)->group("");
+  app.add_option("--count", line.count)->group("");
 }
 
 bool IsWanted(const CommandLine& line, const Scenario& scenario, Backend backend) {
@@ -118,16 +122,6 @@ bool IsWanted(const CommandLine& line, const Scenario& scenario, Backend backend
   return line.filters.empty() || std::ranges::any_of(line.filters, [&](const auto& filter) {
            return scenario.name.find(filter) != std::string_view::npos;
          });
-}
-
-int RunChild(CommandLine& line) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  line.options.backend =
-      *std::ranges::find_if(kBackends, [&](auto each) { return line.Uses(each); });
-  if (line.child == kWakeChild) return WakeChild(line.options, line.database);
-  if (line.child == kIdleChild) return IdleChild(line.options, line.database);
-  if (line.child == kMemoryChild) return MemoryChild(line.options, line.database);
-  throw std::runtime_error("no such child: " + line.child);
 }
 
 std::string UtcNow() {
@@ -161,6 +155,33 @@ nlohmann::json DescribeRun(const CommandLine& line, const std::string& postgres)
             {"scale", options.scale},
             {"synchronous", options.synchronous},
             {"folder", options.folder.string()}}}};
+}
+
+void ChooseFolder(Options& options) {
+  if (options.folder.empty()) {
+    options.folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  }
+  Expect(!IsInMemory(options.folder), options.folder.string() +
+                                          " is in memory, where nothing is durable: choose a"
+                                          " folder on a disk with --dir");
+}
+
+int RunChild(CommandLine& line) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (line.child == kDescribeChild) {
+    ChooseFolder(line.options);
+    Answer(DescribeRun(line, CheckServer(line)));
+    return 0;
+  }
+  line.options.backend =
+      *std::ranges::find_if(kBackends, [&](auto each) { return line.Uses(each); });
+  if (line.child == kWakeChild) return WakeChild(line.options, line.database);
+  if (line.child == kIdleChild) return IdleChild(line.options, line.database);
+  if (line.child == kMemoryChild) return MemoryChild(line.options, line.database);
+  if (line.child == kFillChild) return FillChild(line.options, line.database, line.count);
+  if (line.child == kDrainChild) return DrainChild(line.options, line.database, line.count);
+  if (line.child == kEnqueueChild) return EnqueueChild(line.options, line.database, line.count);
+  throw std::runtime_error("no such child: " + line.child);
 }
 
 void PrintHeader(const nlohmann::json& run) {
@@ -208,12 +229,7 @@ void RunScenario(const Scenario& scenario, const Options& options, Report& repor
 }
 
 int RunAll(CommandLine& line) {
-  if (line.options.folder.empty()) {
-    line.options.folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-  }
-  Expect(!IsInMemory(line.options.folder), line.options.folder.string() +
-                                               " is in memory, where nothing is durable: choose a"
-                                               " folder on a disk with --dir");
+  ChooseFolder(line.options);
   const ScratchFolder scratch(line.options.folder);
   line.options.folder = scratch.path();
   const auto postgres = CheckServer(line);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <system_error>
 #include <vector>
@@ -117,6 +118,11 @@ void ChildProcess::Wait() {
   if (::waitpid(process_, &status, 0) < 0) FailSystem(errno, "waiting for the child process");
   process_ = -1;
   Expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child process failed");
+}
+
+void Answer(const nlohmann::json& answer) {
+  std::printf("%s\n", answer.dump().c_str());
+  std::fflush(stdout);
 }
 
 }  // namespace bench

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,9 @@ class ChildProcess {
   int output_ = -1;
   std::string buffer_;
 };
+
+// What a child says to whoever started it, in a line.
+void Answer(const nlohmann::json& answer);
 
 }  // namespace bench
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -38,11 +37,6 @@ double ResidentMebibytes() {
   file >> total >> resident;
   Expect(resident > 0, "no figure in /proc/self/statm");
   return static_cast<double>(resident * ::sysconf(_SC_PAGESIZE)) / (1 << 20);
-}
-
-void Answer(const nlohmann::json& answer) {
-  std::printf("%s\n", answer.dump().c_str());
-  std::fflush(stdout);
 }
 
 nlohmann::json AskChild(std::string_view name, const Options& options, seconds patience) {

@@ -4,6 +4,7 @@
 #define PGQRS_BENCH_SCENARIOS_H_
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,9 +61,19 @@ int WakeChild(const Options& options, const std::string& database);
 int IdleChild(const Options& options, const std::string& database);
 int MemoryChild(const Options& options, const std::string& database);
 
+// What it does as the C++ side of the benchmark of the Python package (python/): fills a queue for
+// any of its sides, drains it 50 at a time, or enqueues in batches of 1,000; `count` messages.
+int FillChild(const Options& options, const std::string& database, std::int64_t count);
+int DrainChild(const Options& options, const std::string& database, std::int64_t count);
+int EnqueueChild(const Options& options, const std::string& database, std::int64_t count);
+
 inline constexpr std::string_view kWakeChild = "wake";
 inline constexpr std::string_view kIdleChild = "idle";
 inline constexpr std::string_view kMemoryChild = "memory";
+inline constexpr std::string_view kDescribeChild = "describe";
+inline constexpr std::string_view kFillChild = "fill";
+inline constexpr std::string_view kDrainChild = "drain";
+inline constexpr std::string_view kEnqueueChild = "enqueue";
 
 }  // namespace bench
 

@@ -127,6 +127,7 @@ void DrainStepByStep(pgqrs::PgqrsStore& store, Source& source, int want, Quota& 
 
 template void DrainWithAcksOnTheWay(pgqrs::PgqrsStore&, pgqrs::Queue&, int, Quota&, Tally&);
 template void DrainStepByStep(pgqrs::PgqrsStore&, pgqrs::Queue&, int, Quota&, Tally&);
+template void DrainStepByStep(pgqrs::PgqrsStore&, pgqrs::Consumer&, int, Quota&, Tally&);
 
 double DrainByConsumers(pgqrs::PgqrsStore& store, pgqrs::Queue& queue, int consumers, int want,
                         Quota& quota, Tally& tally) {

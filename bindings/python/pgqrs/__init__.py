@@ -1,5 +1,7 @@
 """A durable queue inside the database that you already have."""
 
+from typing import TYPE_CHECKING, Any
+
 from ._admin import Admin
 from ._config import Config
 from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerHealth, WorkerInfo, WorkerStatus
@@ -39,7 +41,9 @@ from ._functions import (
 from ._poll import ConsumeIterator, DequeueBuilder
 from ._store import Consumer, Producer, Store, connect, connect_with
 from ._tables import Messages, Queues, Workers
-from ._worker import Discard, RetryAfter, Worker
+
+if TYPE_CHECKING:
+    from ._worker import Discard, RetryAfter, Worker
 
 __all__ = [
     "Admin",
@@ -93,3 +97,13 @@ __all__ = [
     "produce",
     "produce_batch",
 ]
+
+
+# With workers comes asyncio, which takes longer to import than all the rest.
+def __getattr__(name: str) -> Any:
+    if name not in ("Discard", "RetryAfter", "Worker"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import _worker
+
+    value = globals()[name] = getattr(_worker, name)
+    return value

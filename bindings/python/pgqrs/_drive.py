@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +34,8 @@ async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """The result of a function that blocks."""
     if _core.is_blocking():
         return function(*args)
+    import asyncio  # Whoever awaits this has it already; `import pgqrs` does not need it.
+
     return await asyncio.get_running_loop().run_in_executor(None, function, *args)
 
 
@@ -43,4 +44,6 @@ async def pause(seconds: float) -> None:
     if _core.is_blocking():
         time.sleep(seconds)
     else:
+        import asyncio
+
         await asyncio.sleep(seconds)

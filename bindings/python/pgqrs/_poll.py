@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -29,7 +29,7 @@ _LONGEST_INTERVAL = 24 * 3600 * 1000
 
 async def new_ephemeral(queue: _core.Queue) -> _core.Consumer:
     """A worker that exists for one purpose, by its name."""
-    return await queue.new_consumer(f"__ephemeral__{uuid.uuid4().hex}")
+    return await queue.new_consumer(f"__ephemeral__{os.urandom(16).hex()}")
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -21,6 +22,7 @@ namespace {
 class Writer {
  public:
   std::string Write(nb::handle payload) {
+    text_.reserve(kUsualSize);
     Value(payload, 0);
     return std::move(text_);
   }
@@ -32,6 +34,9 @@ class Writer {
   void Float(nb::handle number);
   void Dict(nb::handle dict, int depth);
   void Sequence(nb::handle sequence, int depth);
+
+  // What is no longer than this is written without moving what is there already.
+  static constexpr std::size_t kUsualSize = 240;
 
   std::string text_;
 };

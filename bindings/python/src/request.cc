@@ -22,22 +22,33 @@ struct PyBox {
   std::shared_ptr<Box> box = std::make_shared<Box>();
 };
 
-// What is needed of Python, looked up once. Never freed, since the interpreter may end first.
+// What is needed of Python. Looked up once, at the first wait in an event loop, so that the import
+// of the package is not that of asyncio. Never freed, since the interpreter may end first.
 struct Python {
   nb::object get_running_loop = nb::module_::import_("asyncio").attr("get_running_loop");
   // The event loops, each with its box, for as long as they live.
   nb::object boxes = nb::module_::import_("weakref").attr("WeakKeyDictionary")();
 };
-Python* python = nullptr;
+
+// Under the GIL, which an import may give up for a while: the first to come back counts.
+Python& Lookup() {
+  static Python* python = nullptr;
+  if (python == nullptr) {
+    auto* const made = new Python;  // NOLINT(cppcoreguidelines-owning-memory): see there.
+    if (python == nullptr) python = made;
+  }
+  return *python;
+}
 
 // The box of an event loop, made where it has none yet.
 std::shared_ptr<Box> BoxOf(nb::handle loop) {
-  const nb::object known = python->boxes.attr("get")(loop);
+  auto& boxes = Lookup().boxes;
+  const nb::object known = boxes.attr("get")(loop);
   if (!known.is_none()) return nb::cast<PyBox&>(known).box;
   const auto made = nb::cast(PyBox());
   auto box = nb::cast<PyBox&>(made).box;
   loop.attr("add_reader")(box->bell(), made.attr("empty"));
-  python->boxes[loop] = made;
+  boxes[loop] = made;
   return box;
 }
 
@@ -118,7 +129,7 @@ void Request::State::Finish(Result done) {
 
 nb::object Request::Await() {
   if (blocks) return nb::cast(Done(Wait()));
-  const auto loop = python->get_running_loop();
+  const auto loop = Lookup().get_running_loop();
   auto waiting = loop.attr("create_future")();
   auto iterator = waiting.attr("__await__")();
   auto box = BoxOf(loop);
@@ -154,7 +165,6 @@ void BindRequest(nb::module_& module) {
       .def("__next__", &Done::Next);
   module.def("set_blocking", [](bool value) { return std::exchange(blocks, value); });
   module.def("is_blocking", [] { return blocks; });
-  python = new Python;  // NOLINT(cppcoreguidelines-owning-memory): see there.
   nb::class_<PyBox>(module, "Box").def("empty", [](const PyBox& self) { self.box->Empty(); });
   module.attr("T") = nb::type_var("T");
   nb::class_<Request>(module, "Request", nb::is_generic(),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -127,3 +129,9 @@ def test_without_a_loop_it_blocks(config: pgqrs.Config) -> None:
     consumer = run_blocking(store.consumer("jobs"))
     message_id = run_blocking(producer.enqueue("payload"))
     assert [message.id for message in run_blocking(consumer.dequeue(5))] == [message_id]
+
+
+def test_the_import_is_not_that_of_asyncio() -> None:
+    check = "import sys, pgqrs; print('asyncio' in sys.modules, pgqrs.Worker.__name__)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout == "False Worker\n"
