@@ -5,7 +5,6 @@ Reading goes from the JSON text straight to the instance; writing makes JSON val
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,8 +67,9 @@ class Loading:
 
 def to_plain(value: Any) -> Any:
     """A JSON value of an instance; the same object where it is none of a class that is known."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _adapter(type(value)).dump_python(value, mode="json")
+    kind: Any = type(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _adapter(kind).dump_python(value, mode="json")
     # Whoever has an instance of a model has imported it.
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and isinstance(value, pydantic.BaseModel):

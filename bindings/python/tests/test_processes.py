@@ -229,9 +229,10 @@ def test_memory_stays_flat_over_100_000_calls(tmp_path: Path) -> None:
                 sizes.append(resident())
                 objects.append((len(gc.get_objects()), sys.getrefcount(pgqrs.QueueMessage)))
             print(sizes, objects)
-            assert objects[-1][0] - objects[0][0] < 200, objects
-            assert objects[-1][1] - objects[0][1] < 200, objects
-            assert sizes[-1] - sizes[0] < 4_000_000, sizes
+            # The first round fills what is kept for use again.
+            assert objects[-1][0] - objects[1][0] < 200, objects
+            assert objects[-1][1] - objects[1][1] < 200, objects
+            assert sizes[-1] - sizes[1] < 4_000_000, sizes
 
         asyncio.run(main())
         """,
