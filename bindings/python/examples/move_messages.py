@@ -5,9 +5,9 @@ It uses only what pgqrs 0.15 has as well, so the one database can be of that pac
     old/bin/python move_messages.py export DSN QUEUE >> messages.jsonl
     new/bin/python move_messages.py import DSN QUEUE < messages.jsonl
 
-What is exported is archived there. Messages with a delay come when it is over: export again then. Stop
-all producers and consumers of the queue before. Where a run is cut short, run it again; a message
-whose line was written, but which was not archived any more, is in the file twice then.
+What is exported is archived there. Messages with a delay come when it is over: export again then.
+Stop all producers and consumers of the queue before. Where a run is cut short, run it again: a
+message whose line was written, but which was not archived any more, is in the file twice then.
 """
 
 import asyncio

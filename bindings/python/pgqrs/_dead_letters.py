@@ -17,11 +17,15 @@ class DeadLetters:
     :class:`Worker` has tried it often enough, or by :meth:`Consumer.dead_letter`.
 
     Example:
+        >>> message_id = await producer.enqueue({"to": "nobody"})
+        >>> [message] = await consumer.dequeue(1)
+        >>> await consumer.dead_letter(message.id, "no such address")
+        True
         >>> dead = await store.dead_letters("jobs")
-        >>> for message in await dead.list():
-        ...     print(message.id, message.reason)
+        >>> [letter.reason for letter in await dead.list()]
+        ['no such address']
         >>> await dead.replay_all()
-        0
+        1
     """
 
     def __init__(self, queue: _core.Queue) -> None:

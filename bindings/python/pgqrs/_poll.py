@@ -58,10 +58,12 @@ class ConsumeIterator(Generic[P]):
     the iterator is closed.
 
     Example:
+        >>> message_id = await producer.enqueue({"to": "ada"})
         >>> async with store.consume_iter("jobs") as messages:
         ...     async for message in messages:
-        ...         await messages.archive(message.id)
+        ...         print(message.payload, await messages.archive(message.id))
         ...         await messages.close()
+        {'to': 'ada'} True
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class DequeueBuilder:
     """Puts together how messages are taken and handled, and does so. Each setter gives itself.
 
     Example:
+        >>> message_id = await producer.enqueue({"to": "ada"})
         >>> async def send(message: pgqrs.QueueMessage) -> None:
         ...     print(message.payload)
         ...     await consumer.interrupt()

@@ -90,10 +90,11 @@ class Consumer(Generic[P]):
     :meth:`Store.consumer`. Any thread and any event loop may use it.
 
     Example:
+        >>> message_id = await producer.enqueue({"to": "ada"})
         >>> async with await store.consumer("jobs") as consumer:
         ...     for message in await consumer.dequeue(10):
-        ...         print(message.payload)
-        ...         await consumer.archive(message.id)
+        ...         print(message.payload, await consumer.archive(message.id))
+        {'to': 'ada'} True
     """
 
     def __init__(self, store: Store, core: _core.Consumer, loading: Loading) -> None:
@@ -214,8 +215,8 @@ class Store:
 
     Example:
         >>> async with await pgqrs.connect("sqlite::memory:") as other:
-        ...     await other.queue("jobs")
-        QueueInfo(...)
+        ...     (await other.queue("jobs")).queue_name
+        'jobs'
     """
 
     def __init__(self, core: _core.Store, config: Config) -> None:

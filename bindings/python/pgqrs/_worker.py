@@ -36,6 +36,10 @@ class RetryAfter(Exception):
 
     Args:
         delay: A timedelta, or seconds.
+
+    Example:
+        >>> async def send(message: pgqrs.QueueMessage) -> None:
+        ...     raise pgqrs.RetryAfter(30)
     """
 
     def __init__(self, delay: float | timedelta) -> None:
@@ -45,7 +49,12 @@ class RetryAfter(Exception):
 
 
 class Discard(Exception):
-    """Raised by a handler: the message is of no use, and becomes a dead letter for this reason."""
+    """Raised by a handler: the message is of no use, and becomes a dead letter for this reason.
+
+    Example:
+        >>> async def send(message: pgqrs.QueueMessage) -> None:
+        ...     raise pgqrs.Discard("the address does not exist")
+    """
 
 
 class Worker(Generic[P]):
@@ -70,6 +79,7 @@ class Worker(Generic[P]):
         payload_type: Of the payloads: see :meth:`Store.consumer`.
 
     Example:
+        >>> message_id = await producer.enqueue({"to": "ada"})
         >>> async def send(message: pgqrs.QueueMessage) -> None:
         ...     print(message.payload)
         ...     worker.stop()
