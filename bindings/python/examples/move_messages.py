@@ -2,8 +2,8 @@
 
 It uses only what pgqrs 0.15 has as well, so the one database can be of that package:
 
-    old/bin/python move_messages.py export DSN QUEUE >> messages.jsonl
-    new/bin/python move_messages.py import DSN QUEUE < messages.jsonl
+    old/bin/python move_messages.py export DSN QUEUE [SCHEMA] >> messages.jsonl
+    new/bin/python move_messages.py import DSN QUEUE [SCHEMA] < messages.jsonl
 
 What is exported is archived there. Messages with a delay come when it is over: export again then.
 Stop all producers and consumers of the queue before. Where a run is cut short, run it again: a
@@ -50,8 +50,8 @@ async def import_messages(store: pgqrs.Store, queue: str) -> int:
     return len(payloads)
 
 
-async def main(command: str, dsn: str, queue: str) -> None:
-    config = pgqrs.Config(dsn)
+async def main(command: str, dsn: str, queue: str, schema: str | None = None) -> None:
+    config = pgqrs.Config(dsn, schema=schema)
     config.max_enqueue_per_second = None
     config.max_enqueue_burst = None
     store = await pgqrs.connect_with(config)
@@ -59,6 +59,6 @@ async def main(command: str, dsn: str, queue: str) -> None:
     print(await move(store, queue), "messages", file=sys.stderr)
 
 
-if len(sys.argv) != 4 or sys.argv[1] not in ("export", "import"):
-    sys.exit("usage: move_messages.py export|import DSN QUEUE")
+if len(sys.argv) not in (4, 5) or sys.argv[1] not in ("export", "import"):
+    sys.exit("usage: move_messages.py export|import DSN QUEUE [SCHEMA]")
 asyncio.run(main(*sys.argv[1:]))
