@@ -2,7 +2,7 @@
 
 It prints:
 
-    3 produced
+    produces three
     took tea
     took coffee
     took water
@@ -17,9 +17,9 @@ import pgqrs
 
 async def produce(store: pgqrs.Store) -> None:
     producer = await store.producer("orders")
+    print("produces three")
     # One transaction: all of them or none.
-    ids = await producer.enqueue_batch(["tea", "coffee", "water"])
-    print(f"{len(ids)} produced")
+    await producer.enqueue_batch(["tea", "coffee", "water"])
 
 
 async def consume(store: pgqrs.Store) -> int:

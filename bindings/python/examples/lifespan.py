@@ -4,8 +4,8 @@ It needs neither of them: FastAPI(lifespan=lifespan) would call what main() call
 
 It prints:
 
-    POST /orders gave 202
     worked on tea
+    POST /orders gave 202
     stopped
 """
 
@@ -60,8 +60,9 @@ async def post_order(app: Application, order: str) -> int:
 async def main() -> None:
     app = Application()
     async with lifespan(app):
-        print("POST /orders gave", await post_order(app, "tea"))
+        status = await post_order(app, "tea")
         await worked.wait()
+        print(f"POST /orders gave {status}")
     print("stopped")
 
 
