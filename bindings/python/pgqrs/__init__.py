@@ -38,7 +38,7 @@ from ._functions import (
     produce,
     produce_batch,
 )
-from ._poll import ConsumeIterator, DequeueBuilder
+from ._poll import ConsumerIterator, DequeueBuilder
 from ._store import Consumer, Producer, Store, connect, connect_with
 from ._tables import Messages, Queues, Workers
 
@@ -49,8 +49,8 @@ __all__ = [
     "Admin",
     "Config",
     "ConfigError",
-    "ConsumeIterator",
     "Consumer",
+    "ConsumerIterator",
     "DeadLetters",
     "DequeueBuilder",
     "Discard",

@@ -35,7 +35,8 @@ class Config:
         connection_timeout_seconds: How long a call waits for a database that cannot be reached, or
             is locked, before ``PgqrsConnectionError`` (30).
         default_lock_time_seconds: How long a lease lasts where the call does not say (5).
-        default_max_batch_size: What ``Consumer.dequeue()`` takes at most (100).
+        default_max_batch_size: How many messages the handler of ``DequeueBuilder.handle_batch``
+            gets at most where ``batch`` does not say (100).
         max_read_ct: After so many reads without an end a message becomes a dead letter (5).
         heartbeat_interval_seconds: How often workers say that they live (5).
         poll_interval_ms: How often whoever waits for messages looks whether it was interrupted; a

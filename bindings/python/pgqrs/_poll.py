@@ -51,7 +51,7 @@ def _interval(argument: str, milliseconds: int) -> int:
     return milliseconds * 1000
 
 
-class ConsumeIterator(Generic[P]):
+class ConsumerIterator(Generic[P]):
     """The messages of a queue, one after another, as they come. Made by :meth:`Store.consume_iter`.
 
     Each is under the default lease, and stays with the iterator until it is archived or deleted, or
@@ -87,7 +87,7 @@ class ConsumeIterator(Generic[P]):
             self._worker = await new_ephemeral(queue)
         return self._worker
 
-    async def __aenter__(self) -> ConsumeIterator[P]:
+    async def __aenter__(self) -> ConsumerIterator[P]:
         await self._open()
         return self
 
@@ -99,7 +99,7 @@ class ConsumeIterator(Generic[P]):
     ) -> None:
         await self.close()
 
-    def __aiter__(self) -> ConsumeIterator[P]:
+    def __aiter__(self) -> ConsumerIterator[P]:
         return self
 
     async def __anext__(self) -> _core.QueueMessage[P]:
@@ -145,7 +145,7 @@ class DequeueBuilder:
     def __init__(self) -> None:
         self._consumer: Consumer[Any] | None = None
         self._queue: str | None = None
-        self._batch = 1
+        self._batch: int | None = None
         self._interval: int | None = None
         self._at: int | None = None
         self._handler: Callable[[Any], Awaitable[Any]] | None = None
@@ -162,7 +162,10 @@ class DequeueBuilder:
         return self
 
     def batch(self, size: int) -> DequeueBuilder:
-        """How many are taken at a time, at most (1)."""
+        """How many are taken at a time, at most.
+
+        Otherwise it is 1, or ``Config.default_max_batch_size`` for a handler of batches.
+        """
         self._batch = batch_size("batch", size)
         return self
 
@@ -199,7 +202,7 @@ class DequeueBuilder:
         """
         if self._handler is None:
             raise ValidationError("handle: there is no handler")
-        if self._batch > 1 and not self._takes_batches:
+        if (self._batch or 1) > 1 and not self._takes_batches:
             raise ValidationError("batch: a handler of single messages takes a batch of 1")
         if self._consumer is not None:
             await self._poll(store, self._consumer._core, self._consumer._loading)
@@ -214,11 +217,12 @@ class DequeueBuilder:
         if await worker.status() is _core.WorkerStatus.Suspended:
             await worker.set_status(_core.WorkerStatus.Ready)
         await worker.set_status(_core.WorkerStatus.Polling)
+        size = self._batch or (store._config.default_max_batch_size if self._takes_batches else 1)
         interval = self._interval or _interval("poll_interval_ms", store._config.poll_interval_ms)
         looked = time.monotonic()
         try:
             while True:
-                messages = await self._take(worker, interval)
+                messages = await self._take(worker, size, interval)
                 if messages:
                     await self._handle(worker, loading(messages))
                 if (time.monotonic() - looked) * 1_000_000 < interval:
@@ -233,11 +237,13 @@ class DequeueBuilder:
         await worker.set_status(_core.WorkerStatus.Suspended)
         raise PgqrsError(f"worker {worker.worker_id} was interrupted")
 
-    async def _take(self, worker: _core.Consumer, interval: int) -> list[_core.QueueMessage[Any]]:
+    async def _take(
+        self, worker: _core.Consumer, size: int, interval: int
+    ) -> list[_core.QueueMessage[Any]]:
         """Waits for messages, up to one interval."""
         if self._at is None:
-            return await worker.dequeue_wait(self._batch, interval)
-        messages = await worker.dequeue_at(self._batch, self._at)
+            return await worker.dequeue_wait(size, interval)
+        messages = await worker.dequeue_at(size, self._at)
         if not messages:
             await pause(interval / 1_000_000)
         return messages

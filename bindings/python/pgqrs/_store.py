@@ -12,7 +12,7 @@ from ._dead_letters import DeadLetters
 from ._drive import in_thread
 from ._errors import ConfigError
 from ._payload import Loading
-from ._poll import ConsumeIterator
+from ._poll import ConsumerIterator
 from ._tables import Messages, Queues, Workers
 from ._typing import P
 
@@ -121,11 +121,10 @@ class Consumer(Generic[P]):
     async def dequeue(self, batch_size: int | None = None) -> list[_core.QueueMessage[P]]:
         """Takes up to ``batch_size`` visible messages, under the default lease, without waiting.
 
-        Without a number it takes up to ``Config.default_max_batch_size``. A message that is not
-        archived, deleted or released within ``Config.default_lock_time_seconds`` becomes visible
-        again.
+        Without a number it takes one. A message that is not archived, deleted or released within
+        ``Config.default_lock_time_seconds`` becomes visible again.
         """
-        size = self._store._config.default_max_batch_size if batch_size is None else batch_size
+        size = 1 if batch_size is None else batch_size
         return self._loading(await self._core.dequeue(checked_size("batch_size", size)))
 
     async def dequeue_many_with_delay(
@@ -273,20 +272,20 @@ class Store:
     @overload
     def consume_iter(
         self, queue: str, poll_interval_ms: int | None = None, *, payload_type: None = None
-    ) -> ConsumeIterator[Any]: ...
+    ) -> ConsumerIterator[Any]: ...
     @overload
     def consume_iter(
         self, queue: str, poll_interval_ms: int | None = None, *, payload_type: type[P]
-    ) -> ConsumeIterator[P]: ...
+    ) -> ConsumerIterator[P]: ...
     def consume_iter(
         self, queue: str, poll_interval_ms: int | None = None, *, payload_type: Any = None
-    ) -> ConsumeIterator[Any]:
+    ) -> ConsumerIterator[Any]:
         """The messages of a queue as they come, as an async iterator and context manager.
 
         It waits for an enqueue, not for the interval: that only says how often it looks whether it
         was closed.
         """
-        return ConsumeIterator(self, queue, poll_interval_ms, Loading(payload_type))
+        return ConsumerIterator(self, queue, poll_interval_ms, Loading(payload_type))
 
     async def metrics(self, queue: str) -> _core.QueueMetrics:
         """How many messages of a queue are in which state (``QueueNotFoundError``)."""

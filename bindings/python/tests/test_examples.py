@@ -111,7 +111,7 @@ def test_messages_move_through_a_file(program_dsn: str) -> None:
     assert run_program(MOVE, "export", program_dsn, "old") == ""
     run_program(MOVE, "import", program_dsn, "new", text=lines)
     with pgqrs.sync.connect(program_dsn) as store:
-        moved = [message.payload for message in store.consumer("new").dequeue()]
+        moved = [message.payload for message in store.consumer("new").dequeue(10)]
         assert sorted(moved, key=str) == sorted(payloads, key=str)
         assert store.metrics("old").archived_messages == len(payloads)
 

@@ -245,3 +245,28 @@ def test_a_builder_says_what_is_missing(config: pgqrs.Config) -> None:
             await pgqrs.dequeue().handle(handle).poll(store)
 
     run(main())
+
+
+@pytest.mark.parametrize("size", [None, 2])
+def test_a_handler_of_batches_gets_as_many_as_are_there(
+    config: pgqrs.Config, size: int | None
+) -> None:
+    async def main() -> None:
+        config.default_max_batch_size = 4
+        store = await pgqrs.connect_with(config)
+        await store.queue("jobs")
+        await pgqrs.produce_batch(store, "jobs", list(range(6)))
+        consumer = await store.consumer("jobs")
+        sizes: list[int] = []
+
+        async def handle(messages: list[pgqrs.QueueMessage]) -> None:
+            sizes.append(len(messages))
+            if sum(sizes) == 6:
+                await consumer.interrupt()
+
+        builder = pgqrs.dequeue().worker(consumer).handle_batch(handle)
+        with pytest.raises(pgqrs.PgqrsError, match="interrupted"):
+            await (builder if size is None else builder.batch(size)).poll(store)
+        assert sizes == ([4, 2] if size is None else [2, 2, 2])
+
+    asyncio.run(main())

@@ -72,7 +72,7 @@ def test_instances_may_be_anywhere_in_a_payload(config: pgqrs.Config) -> None:
     with open_store(config) as store:
         store.producer("jobs").enqueue_batch([{"items": [Item("tea")]}, [Item("cup", 2)]])
         with store.consumer("jobs") as consumer:
-            payloads = [message.payload for message in consumer.dequeue()]
+            payloads = [message.payload for message in consumer.dequeue(2)]
         assert payloads == [{"items": [{"name": "tea", "count": 1}]}, [{"name": "cup", "count": 2}]]
 
 

@@ -177,7 +177,7 @@ def test_priorities_and_delays(config: pgqrs.Config) -> None:
         with pytest.raises(pgqrs.ValidationError, match="priority"):
             await producer.enqueue("x", priority=10)
         consumer = await store.consumer("jobs")
-        assert [message.payload for message in await consumer.dequeue()] == ["first", "normal"]
+        assert [message.payload for message in await consumer.dequeue(9)] == ["first", "normal"]
         assert (await metrics(store)).delayed_messages == 2
 
     asyncio.run(main())
