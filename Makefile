@@ -32,29 +32,39 @@ demo:  ## Build the file indexer and run it over DIR=<folder>
 	@PGQRS_BUILD_DIR=build/demo scripts/demo
 
 .PHONY: test
-test:  ## Build and run all tests: release, then with sanitizers
+test:  ## Build and run all tests: release, with sanitizers, and the Python package
 	@scripts/bootstrap test
 	@scripts/test
 
 .PHONY: test-release
-test-release:  ## The tests without sanitizers only
+test-release:  ## The tests of the library without sanitizers only
 	@scripts/bootstrap test
 	@scripts/test release
 
 .PHONY: test-asan
-test-asan:  ## The tests under AddressSanitizer and UndefinedBehaviorSanitizer only
+test-asan:  ## The tests of the library under AddressSanitizer and UndefinedBehaviorSanitizer only
 	@scripts/bootstrap test
 	@scripts/test asan
 
 .PHONY: test-tsan
-test-tsan:  ## The tests under ThreadSanitizer only
+test-tsan:  ## The tests of the library under ThreadSanitizer only
 	@scripts/bootstrap test
 	@scripts/test tsan
 
 .PHONY: test-python
-test-python:  ## The tests of the Python package, which is not finished
-	@scripts/bootstrap python
+test-python:  ## The tests of the Python package only
+	@scripts/bootstrap test
 	@scripts/test-python
+
+.PHONY: test-python-asan
+test-python-asan:  ## The same under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/bootstrap test
+	@scripts/test-python --asan
+
+.PHONY: test-wheel
+test-wheel:  ## The tests of the Python package from its wheel, with each interpreter from 3.11 on
+	@scripts/bootstrap test
+	@scripts/test-wheel --all
 
 .PHONY: test-postgres-matrix
 test-postgres-matrix:  ## The conformance suite on each version of Postgres, and through PgBouncer
@@ -64,12 +74,12 @@ test-postgres-matrix:  ## The conformance suite on each version of Postgres, and
 	@PGQRS_BUILD_DIR=build/release scripts/test-postgres-matrix
 
 .PHONY: lint
-lint:  ## Check formatting, clang-tidy and shellcheck
+lint:  ## Check formatting, clang-tidy, shellcheck, and the types of the Python package
 	@scripts/bootstrap lint
 	@scripts/lint
 
 .PHONY: format
-format:  ## Format the C++ files in place
+format:  ## Format the C++ and Python files in place
 	@scripts/bootstrap lint
 	@scripts/lint --fix-format
 
@@ -79,13 +89,18 @@ release:  ## Build everything, optimized
 	cmake --preset release
 	cmake --build --preset release
 
+.PHONY: wheel
+wheel:  ## Build the wheels of the Python package into build/wheels
+	@scripts/bootstrap test
+	@scripts/wheel
+
 .PHONY: bench
 bench: release  ## Run the benchmarks
 	@PGQRS_BUILD_DIR=build/release scripts/bench
 
 .PHONY: bench-python
 bench-python:  ## Compare the Python package with C++ and with the existing package
-	@scripts/bootstrap python
+	@scripts/bootstrap test
 	@scripts/bench-python
 
 .PHONY: soak
