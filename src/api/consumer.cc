@@ -129,13 +129,13 @@ std::vector<Message> Consumer::DequeueBatchWait(int count, Duration timeout,
 
 Future<std::vector<Message>> Consumer::DequeueBatchAtAsync(int count, TimePoint at,
                                                            std::optional<Duration> lease) {
-  return core()->store().Submit(DequeueMany(core()->queue(), core()->worker(),
-                                            {.count = count, .lease = lease, .at = at}));
+  return core()->store().Submit(
+      DequeueMany(core()->queue(), core()->worker(), {.count = count, .lease = lease, .at = at}));
 }
 std::vector<Message> Consumer::DequeueBatchAt(int count, TimePoint at,
                                               std::optional<Duration> lease) {
-  return core()->store().Run(DequeueMany(core()->queue(), core()->worker(),
-                                         {.count = count, .lease = lease, .at = at}));
+  return core()->store().Run(
+      DequeueMany(core()->queue(), core()->worker(), {.count = count, .lease = lease, .at = at}));
 }
 
 Future<bool> Consumer::AckAsync(std::int64_t message_id) {

@@ -121,9 +121,8 @@ TEST_P(Consumers, ADequeueAtATimeRefusesWhatNoDatabaseCanStore) {
   constexpr auto kYear10000 = TimePoint(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1));
   EXPECT_THAT(MessageOf<ValidationError>([&] { consumer.DequeueBatchAt(1, TimePoint::max()); }),
               HasSubstr("at: "));
-  EXPECT_THAT(MessageOf<ValidationError>([&] {
-                consumer.DequeueBatchAt(1, kYear10000 - seconds(1), minutes(1));
-              }),
+  EXPECT_THAT(MessageOf<ValidationError>(
+                  [&] { consumer.DequeueBatchAt(1, kYear10000 - seconds(1), minutes(1)); }),
               HasSubstr("at + lease: "));
 }
 

@@ -1,8 +1,8 @@
 #include <array>
 #include <chrono>
 #include <string>
-#include <utility>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "conformance/conformance_test.h"

@@ -104,7 +104,7 @@ class Worker(Generic[P]):
     ) -> None: ...
     @overload
     def __init__(
-        self: Worker[P],
+        self,
         store: Store,
         queue: str,
         handler: Callable[[_core.QueueMessage[P]], Any],
