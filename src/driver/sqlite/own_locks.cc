@@ -1,0 +1,264 @@
+#include "driver/sqlite/own_locks.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <map>
+#include <mutex>
+#include <new>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "driver/file/record_locks.h"
+#include "util/fork_safe.h"
+
+namespace pgqrs::driver {
+namespace {
+
+constexpr std::string_view kSharedMemory = "-shm";
+
+struct Descriptor {
+  int number;
+  int flags;  // Of its opening, but for what says to make a file.
+  bool is_used;
+};
+
+// What this copy has open of a file.
+struct File {
+  std::string path;
+  // The locks are those of the first one, which therefore stays open until all others are unused.
+  std::vector<Descriptor> descriptors;
+
+  int lock() const { return descriptors.front().number; }
+  bool is_used() const { return std::ranges::any_of(descriptors, &Descriptor::is_used); }
+  bool is_shared_memory() const { return path.ends_with(kSharedMemory); }
+};
+
+// Whether nobody has a lock on the file, and nobody will until all is closed that `file` has open.
+bool LockAll(const File& file) {
+  if (LockBytes(file.lock(), F_WRLCK, 0, 0)) return true;
+  if (errno != EBADF) return false;
+  // It was opened for reading only; a file that this copy may not write is closed at once.
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  return fcntl(file.lock(), F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+// Whether others in this process have the file open.
+bool IsOpenBeside(const Inode& inode, const File& file) {
+  const auto all = DescriptorsOf(inode);
+  // All of ours are among them.
+  return !all || all->size() > file.descriptors.size();
+}
+
+// Those of the standard streams are taken before SQLite can get one of them: it would not use it,
+// but close it at once.
+void FillStandardStreams() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (fcntl(number, F_GETFD) < 0) open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
+}
+
+// The files that this copy has open, or cannot close yet.
+class Files {
+ public:
+  std::mutex& mutex() { return mutex_; }
+
+  int Open(const char* path, int flags, mode_t mode);
+  int Close(int number);
+  // The descriptor that has the locks of the file which another one is of; below 0 for none.
+  int LockOf(int number);
+
+  // The child shares the descriptions, and would keep the locks beyond its parent's end. What
+  // SQLite knows of an inherited file is left with a descriptor by which nothing can be done.
+  void AfterFork();
+
+ private:
+  using Entry = std::map<Inode, File>::value_type;
+
+  int Reuse(const char* path, int flags);
+  void Add(const Inode& inode, const char* path, Descriptor descriptor);
+  void CloseUnused();
+  void CloseFile(Entry& entry);
+  void CloseAllOf(File& file);
+
+  std::mutex mutex_;
+  std::map<Inode, File> files_;
+  std::unordered_map<int, File*> used_;  // By the descriptor.
+};
+
+int Files::Open(const char* path, int flags, mode_t mode) {
+  // A descriptor is known before a fork can make a copy of it.
+  const std::lock_guard lock(mutex_);
+  CloseUnused();
+  if (const int reused = Reuse(path, flags); reused >= 0) return reused;
+  FillStandardStreams();
+  const int number = open(path, flags, mode);
+  struct stat status = {};
+  if (number <= STDERR_FILENO || fstat(number, &status) != 0 || !S_ISREG(status.st_mode)) {
+    return number;
+  }
+  try {
+    Add({.device = status.st_dev, .number = status.st_ino}, path,
+        {.number = number, .flags = flags & ~O_CREAT, .is_used = true});
+  } catch (const std::bad_alloc&) {
+    close(number);
+    errno = ENOMEM;
+    return -1;
+  }
+  return number;
+}
+
+int Files::Reuse(const char* path, int flags) {
+  struct stat status = {};
+  if ((flags & O_EXCL) != 0 || lstat(path, &status) != 0) return -1;
+  const auto found = files_.find({.device = status.st_dev, .number = status.st_ino});
+  if (found == files_.end()) return -1;
+  auto& file = found->second;
+  const auto unused = std::ranges::find_if(file.descriptors, [&](const Descriptor& descriptor) {
+    return !descriptor.is_used && descriptor.flags == (flags & ~O_CREAT);
+  });
+  if (unused == file.descriptors.end()) return -1;
+  used_.emplace(unused->number, &file);
+  unused->is_used = true;
+  return unused->number;
+}
+
+void Files::Add(const Inode& inode, const char* path, Descriptor descriptor) {
+  auto& file = files_[inode];
+  file.path = path;
+  file.descriptors.push_back(descriptor);
+  used_.emplace(descriptor.number, &file);
+}
+
+int Files::Close(int number) {
+  const std::lock_guard lock(mutex_);
+  const auto found = used_.find(number);
+  if (found == used_.end()) return close(number);
+  auto& file = *found->second;
+  used_.erase(found);
+  std::ranges::find(file.descriptors, number, &Descriptor::number)->is_used = false;
+  if (!file.is_used()) LockBytes(file.lock(), F_UNLCK, 0, 0);
+  CloseUnused();
+  return 0;
+}
+
+int Files::LockOf(int number) {
+  const std::lock_guard lock(mutex_);
+  const auto found = used_.find(number);
+  return found == used_.end() ? -1 : found->second->lock();
+}
+
+void Files::CloseUnused() {
+  for (auto& entry : files_) {
+    if (!entry.second.is_used()) CloseFile(entry);
+  }
+  std::erase_if(files_, [](const Entry& entry) { return entry.second.descriptors.empty(); });
+}
+
+// Closes a file that is no longer used, unless that could drop locks of the other copy.
+void Files::CloseFile(Entry& entry) {
+  auto& [inode, file] = entry;
+  if (file.descriptors.empty()) return;  // Closed with its database.
+  if (LockAll(file)) {
+    CloseAllOf(file);
+    return;
+  }
+  // Somebody has locks, and it may be the other copy. Whoever begins to use a database locks the
+  // pending byte first, so with that in our hands nobody does from here on; and the shared memory
+  // is used only by those who use the database already.
+  if (file.is_shared_memory() || !LockBytes(file.lock(), F_WRLCK, kPendingByte, 1)) return;
+  const auto memory = std::ranges::find_if(files_, [&](const Entry& other) {
+    return other.second.path == file.path + std::string(kSharedMemory);
+  });
+  const bool has_memory = memory != files_.end() && !memory->second.is_used();
+  if (IsOpenBeside(inode, file) || (has_memory && IsOpenBeside(memory->first, memory->second))) {
+    LockBytes(file.lock(), F_UNLCK, 0, 0);
+    return;
+  }
+  if (has_memory) CloseAllOf(memory->second);
+  CloseAllOf(file);
+}
+
+// The one with the locks comes last.
+void Files::CloseAllOf(File& file) {
+  while (!file.descriptors.empty()) {
+    close(file.descriptors.back().number);
+    file.descriptors.pop_back();
+  }
+}
+
+void Files::AfterFork() {
+  std::array<int, 2> ends = {-1, -1};
+  const bool has_pipe = pipe2(ends.data(), O_CLOEXEC) == 0;
+  for (const auto& [inode, file] : files_) {
+    for (const auto& [number, flags, is_used] : file.descriptors) {
+      const bool has_locks = number == file.lock();
+      if (is_used && has_locks && has_pipe) {
+        dup3(ends[0], number, O_CLOEXEC);
+      } else if (!is_used || has_locks) {
+        close(number);
+      }
+    }
+  }
+  if (has_pipe) std::ranges::for_each(ends, close);
+  files_.clear();
+  used_.clear();
+}
+
+int Open(const char* path, int flags, int mode) {
+  return util::ForkSafe<Files>().Open(path, flags, static_cast<mode_t>(mode));
+}
+
+int Close(int number) { return util::ForkSafe<Files>().Close(number); }
+
+int Control(int number, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  auto* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  static constexpr std::array kCommands = {std::pair(F_SETLK, F_OFD_SETLK),
+                                           std::pair(F_SETLKW, F_OFD_SETLKW),
+                                           std::pair(F_GETLK, F_OFD_GETLK)};
+  const auto* const found =
+      std::ranges::find(kCommands, command, &decltype(kCommands)::value_type::first);
+  if (found == kCommands.end()) return fcntl(number, command, argument);
+  const int lock = util::ForkSafe<Files>().LockOf(number);
+  if (lock < 0) {  // It was open before a fork, and its locks are the parent's.
+    errno = EBADF;
+    return -1;
+  }
+  static_cast<struct flock*>(argument)->l_pid = 0;  // So the kernel wants it.
+  return fcntl(lock, found->second, argument);
+}
+
+template <typename F>
+void Override(sqlite3_vfs& vfs, const char* name, F function) {
+  vfs.xSetSystemCall(&vfs, name, reinterpret_cast<sqlite3_syscall_ptr>(function));
+}
+
+}  // namespace
+
+void UseOwnLocks() {
+  static const bool is_done = [] {
+    // All of SQLite's ways to use files on Unix share these calls.
+    auto* const vfs = sqlite3_vfs_find("unix");
+    util::ForkSafe<Files>();
+    Override(*vfs, "open", Open);
+    Override(*vfs, "close", Close);
+    Override(*vfs, "fcntl", Control);
+    return true;
+  }();
+  static_cast<void>(is_done);
+}
+
+}  // namespace pgqrs::driver
