@@ -11,8 +11,8 @@
 
 namespace pgqrs::driver {
 
-// The bytes by which SQLite locks the file of a database: the first of them, which whoever begins to
-// use it locks for an instant, one for the writer, and those that all who use it share. (SQLite,
+// The bytes by which SQLite locks the file of a database: the first of them, which whoever begins
+// to use it locks for an instant, one for the writer, and those that all who use it share. (SQLite,
 // os.h.)
 inline constexpr off_t kPendingByte = 0x40000000;
 inline constexpr off_t kLockBytes = 2 + 510;

@@ -13,9 +13,9 @@ namespace pgqrs::driver {
 //
 // So this copy locks by open file descriptions, which conflict with the locks of the process like
 // with those of another one and outlive what others close; all descriptors of a file lock by one of
-// them, since SQLite counts on locks being the same by whichever it asks. And it closes a descriptor
-// only where that drops no lock of the other copy. Until then it keeps it, and takes it again when
-// it opens the file the next time.
+// them, since SQLite counts on locks being the same by whichever it asks. And it closes a
+// descriptor only where that drops no lock of the other copy. Until then it keeps it, and takes it
+// again when it opens the file the next time.
 void UseOwnLocks();
 
 }  // namespace pgqrs::driver

@@ -22,8 +22,8 @@ class TursoLock {
   TursoLock& operator=(const TursoLock&) = delete;
   ~TursoLock();
 
-  // Takes the bytes over from the engine, which has just opened the file. Throws Failure: busy where
-  // somebody else came in between.
+  // Takes the bytes over from the engine, which has just opened the file. Throws Failure: busy
+  // where somebody else came in between.
   void TakeOver();
 
  private:
