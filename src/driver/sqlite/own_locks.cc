@@ -35,29 +35,44 @@ struct Descriptor {
 // What this copy has open of a file.
 struct File {
   std::string path;
-  // The locks are those of the first one, which therefore stays open until all others are unused.
   std::vector<Descriptor> descriptors;
+  // What has the locks, from the first one on. SQLite does not know it: what it maps into memory
+  // would keep the description, and so the locks, in a forked child.
+  int locks = -1;
 
-  int lock() const { return descriptors.front().number; }
   bool is_used() const { return std::ranges::any_of(descriptors, &Descriptor::is_used); }
   bool is_shared_memory() const { return path.ends_with(kSharedMemory); }
+  // To be locked before all is closed.
+  int last() const { return locks >= 0 ? locks : descriptors.front().number; }
+  std::size_t count() const { return descriptors.size() + (locks >= 0 ? 1 : 0); }
 };
 
 // Whether nobody has a lock on the file, and nobody will until all is closed that `file` has open.
 bool LockAll(const File& file) {
-  if (LockBytes(file.lock(), F_WRLCK, 0, 0)) return true;
+  if (LockBytes(file.last(), F_WRLCK, 0, 0)) return true;
   if (errno != EBADF) return false;
   // It was opened for reading only; a file that this copy may not write is closed at once.
   struct flock lock = {};
   lock.l_type = F_WRLCK;
-  return fcntl(file.lock(), F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+  return fcntl(file.last(), F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
 
 // Whether others in this process have the file open.
 bool IsOpenBeside(const Inode& inode, const File& file) {
   const auto all = DescriptorsOf(inode);
   // All of ours are among them.
-  return !all || all->size() > file.descriptors.size();
+  return !all || all->size() > file.count();
+}
+
+// Opens the file of a descriptor once more, also where it has no name any more.
+int OpenAgain(const Descriptor& descriptor, const Inode& inode, const std::string& path) {
+  for (const auto& name : {"/proc/self/fd/" + std::to_string(descriptor.number), path}) {
+    const int file = open(name.c_str(), (descriptor.flags & O_ACCMODE) | O_CLOEXEC);
+    if (file >= 0 && InodeOf(file) == inode) return file;
+    if (file >= 0) close(file);
+  }
+  errno = EBADF;
+  return -1;
 }
 
 // Those of the standard streams are taken before SQLite can get one of them: it would not use it,
@@ -75,11 +90,12 @@ class Files {
 
   int Open(const char* path, int flags, mode_t mode);
   int Close(int number);
-  // The descriptor that has the locks of the file which another one is of; below 0 for none.
-  int LockOf(int number);
+  // What has the locks of the file that the descriptor is of. Below 0, with the error in errno,
+  // where that cannot be had.
+  int LocksOf(int number);
 
-  // The child shares the descriptions, and would keep the locks beyond its parent's end. What
-  // SQLite knows of an inherited file is left with a descriptor by which nothing can be done.
+  // The child shares the descriptions, and would keep the locks beyond its parent's end. An
+  // inherited file can be locked no more.
   void AfterFork();
 
  private:
@@ -93,7 +109,7 @@ class Files {
 
   std::mutex mutex_;
   std::map<Inode, File> files_;
-  std::unordered_map<int, File*> used_;  // By the descriptor.
+  std::unordered_map<int, Entry*> used_;  // By the descriptor.
 };
 
 int Files::Open(const char* path, int flags, mode_t mode) {
@@ -128,34 +144,44 @@ int Files::Reuse(const char* path, int flags) {
     return !descriptor.is_used && descriptor.flags == (flags & ~O_CREAT);
   });
   if (unused == file.descriptors.end()) return -1;
-  used_.emplace(unused->number, &file);
+  used_.emplace(unused->number, &*found);
   unused->is_used = true;
   return unused->number;
 }
 
 void Files::Add(const Inode& inode, const char* path, Descriptor descriptor) {
-  auto& file = files_[inode];
-  file.path = path;
-  file.descriptors.push_back(descriptor);
-  used_.emplace(descriptor.number, &file);
+  auto& entry = *files_.try_emplace(inode).first;
+  entry.second.path = path;
+  entry.second.descriptors.push_back(descriptor);
+  used_.emplace(descriptor.number, &entry);
 }
 
 int Files::Close(int number) {
   const std::lock_guard lock(mutex_);
   const auto found = used_.find(number);
   if (found == used_.end()) return close(number);
-  auto& file = *found->second;
+  auto& file = found->second->second;
   used_.erase(found);
   std::ranges::find(file.descriptors, number, &Descriptor::number)->is_used = false;
-  if (!file.is_used()) LockBytes(file.lock(), F_UNLCK, 0, 0);
+  if (!file.is_used()) LockBytes(file.last(), F_UNLCK, 0, 0);
   CloseUnused();
   return 0;
 }
 
-int Files::LockOf(int number) {
+int Files::LocksOf(int number) {
   const std::lock_guard lock(mutex_);
   const auto found = used_.find(number);
-  return found == used_.end() ? -1 : found->second->lock();
+  if (found == used_.end()) {  // It was open before a fork, and its locks are the parent's.
+    errno = EBADF;
+    return -1;
+  }
+  auto& [inode, file] = *found->second;
+  if (file.locks < 0) {
+    const auto& descriptors = file.descriptors;
+    file.locks =
+        OpenAgain(*std::ranges::find(descriptors, number, &Descriptor::number), inode, file.path);
+  }
+  return file.locks;
 }
 
 void Files::CloseUnused() {
@@ -176,41 +202,36 @@ void Files::CloseFile(Entry& entry) {
   // Somebody has locks, and it may be the other copy. Whoever begins to use a database locks the
   // pending byte first, so with that in our hands nobody does from here on; and the shared memory
   // is used only by those who use the database already.
-  if (file.is_shared_memory() || !LockBytes(file.lock(), F_WRLCK, kPendingByte, 1)) return;
+  if (file.is_shared_memory() || !LockBytes(file.last(), F_WRLCK, kPendingByte, 1)) return;
   const auto memory = std::ranges::find_if(files_, [&](const Entry& other) {
     return other.second.path == file.path + std::string(kSharedMemory);
   });
   const bool has_memory = memory != files_.end() && !memory->second.is_used();
   if (IsOpenBeside(inode, file) || (has_memory && IsOpenBeside(memory->first, memory->second))) {
-    LockBytes(file.lock(), F_UNLCK, 0, 0);
+    LockBytes(file.last(), F_UNLCK, 0, 0);
     return;
   }
   if (has_memory) CloseAllOf(memory->second);
   CloseAllOf(file);
 }
 
-// The one with the locks comes last.
+// What is locked comes last.
 void Files::CloseAllOf(File& file) {
   while (!file.descriptors.empty()) {
     close(file.descriptors.back().number);
     file.descriptors.pop_back();
   }
+  if (file.locks >= 0) close(file.locks);
+  file.locks = -1;
 }
 
 void Files::AfterFork() {
-  std::array<int, 2> ends = {-1, -1};
-  const bool has_pipe = pipe2(ends.data(), O_CLOEXEC) == 0;
   for (const auto& [inode, file] : files_) {
+    if (file.locks >= 0) close(file.locks);
     for (const auto& [number, flags, is_used] : file.descriptors) {
-      const bool has_locks = number == file.lock();
-      if (is_used && has_locks && has_pipe) {
-        dup3(ends[0], number, O_CLOEXEC);
-      } else if (!is_used || has_locks) {
-        close(number);
-      }
+      if (!is_used) close(number);
     }
   }
-  if (has_pipe) std::ranges::for_each(ends, close);
   files_.clear();
   used_.clear();
 }
@@ -232,13 +253,10 @@ int Control(int number, int command, ...) {
   const auto* const found =
       std::ranges::find(kCommands, command, &decltype(kCommands)::value_type::first);
   if (found == kCommands.end()) return fcntl(number, command, argument);
-  const int lock = util::ForkSafe<Files>().LockOf(number);
-  if (lock < 0) {  // It was open before a fork, and its locks are the parent's.
-    errno = EBADF;
-    return -1;
-  }
+  const int locks = util::ForkSafe<Files>().LocksOf(number);
+  if (locks < 0) return -1;
   static_cast<struct flock*>(argument)->l_pid = 0;  // So the kernel wants it.
-  return fcntl(lock, found->second, argument);
+  return fcntl(locks, found->second, argument);
 }
 
 template <typename F>

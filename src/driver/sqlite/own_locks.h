@@ -11,11 +11,11 @@ namespace pgqrs::driver {
 // "How To Corrupt An SQLite Database File", 2.2.) Whichever copy then believes to be the last one
 // removes the log while the other goes on writing it.
 //
-// So this copy locks by open file descriptions, which conflict with the locks of the process like
-// with those of another one and outlive what others close; all descriptors of a file lock by one of
-// them, since SQLite counts on locks being the same by whichever it asks. And it closes a
-// descriptor only where that drops no lock of the other copy. Until then it keeps it, and takes it
-// again when it opens the file the next time.
+// So this copy locks by an open file description, one for each file, since SQLite counts on a lock
+// being the same by whichever descriptor it asks. Such locks conflict with those of the process
+// like with those of another one, and outlive what others close. And it closes a file only where
+// that drops no lock of the other copy. Until then it keeps what it has open of it, and takes that
+// when it opens the file the next time.
 void UseOwnLocks();
 
 }  // namespace pgqrs::driver
