@@ -201,6 +201,23 @@ TEST_F(TursoTest, SqliteElsewhereInTheProcessIsKeptOut) {
   EXPECT_EQ(queue.Metrics().waiting, 2);
 }
 
+TEST_F(TursoTest, AFileThatSqliteElsewhereInTheProcessHasOpenIsNotTaken) {
+  { Open().Queue("jobs").Enqueue("payload"); }
+  Config config("turso:" + path());
+  config.connection_timeout = std::chrono::milliseconds(50);
+  {
+    SqliteShell shell(path());
+    shell.Execute("BEGIN IMMEDIATE");
+    EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { PgqrsStore::Connect(config); }),
+                HasSubstr("open otherwise"));
+    if (kCanFork) {
+      EXPECT_TRUE(IsLocked(path()));
+    }
+    shell.Execute("COMMIT");
+  }
+  EXPECT_EQ(Open().Queue("jobs").Metrics().waiting, 1);
+}
+
 TEST_F(TursoTest, AFileIsFreeWhenItsProcessWasKilledThoughAChildOfThatLivesOn) {
   if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
   std::array<int, 2> opened;

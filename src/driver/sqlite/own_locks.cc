@@ -90,6 +90,7 @@ class Files {
 
   int Open(const char* path, int flags, mode_t mode);
   int Close(int number);
+  void CloseKept();
   // What has the locks of the file that the descriptor is of. Below 0, with the error in errno,
   // where that cannot be had.
   int LocksOf(int number);
@@ -182,6 +183,11 @@ int Files::LocksOf(int number) {
         OpenAgain(*std::ranges::find(descriptors, number, &Descriptor::number), inode, file.path);
   }
   return file.locks;
+}
+
+void Files::CloseKept() {
+  const std::lock_guard lock(mutex_);
+  CloseUnused();
 }
 
 void Files::CloseUnused() {
@@ -278,5 +284,7 @@ void UseOwnLocks() {
   }();
   static_cast<void>(is_done);
 }
+
+void CloseKeptFiles() { util::ForkSafe<Files>().CloseKept(); }
 
 }  // namespace pgqrs::driver

@@ -18,6 +18,9 @@ namespace pgqrs::driver {
 // when it opens the file the next time.
 void UseOwnLocks();
 
+// Closes what is kept and can be closed by now; so does each opening and closing.
+void CloseKeptFiles();
+
 }  // namespace pgqrs::driver
 
 #endif  // PGQRS_DRIVER_SQLITE_OWN_LOCKS_H_

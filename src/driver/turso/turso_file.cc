@@ -121,6 +121,7 @@ TursoFile::TursoFile(const TursoOptions& options) : options_(options) {
     return;
   }
   OpenFile::CheckMayOpen(options_.path, OpenFile::Engine::kTurso);
+  TursoLock::ExpectUnopened(options_.path);
   ExpectNoRollbackJournal(options_.path);
   database_ = OpenTurso(options_.path, options_.key);
   file_ = OpenFile(options_.path, OpenFile::Engine::kTurso);

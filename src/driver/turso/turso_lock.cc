@@ -1,16 +1,19 @@
 #include "driver/turso/turso_lock.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <mutex>
 #include <system_error>
 #include <vector>
 
 #include "driver/driver.h"
 #include "driver/file/record_locks.h"
+#include "driver/sqlite/own_locks.h"
 #include "util/fork_safe.h"
 
 namespace pgqrs::driver {
@@ -44,7 +47,27 @@ class TursoLock::Registry {
   std::vector<int> files_;
 };
 
-void TursoLock::PrepareForFork() { util::ForkSafe<Registry>(); }
+namespace {
+
+void ExpectDescriptors(const Inode& inode, std::size_t count) {
+  const auto found = DescriptorsOf(inode);
+  if (!found || found->size() <= count) return;
+  throw Failure(Fault::kBusy, "this process has it open otherwise, with a SQLite of its own or so");
+}
+
+}  // namespace
+
+void TursoLock::PrepareForFork() {
+  CloseKeptFiles();  // Registers its lock, too.
+  util::ForkSafe<Registry>();
+}
+
+void TursoLock::ExpectUnopened(const std::string& path) {
+  CloseKeptFiles();
+  struct stat status = {};
+  if (stat(path.c_str(), &status) != 0) return;
+  ExpectDescriptors({.device = status.st_dev, .number = status.st_ino}, 0);
+}
 
 TursoLock::TursoLock(const std::string& path) : file_(util::ForkSafe<Registry>().Open(path)) {
   if (file_ < 0) {
@@ -63,6 +86,9 @@ void TursoLock::TakeOver() {
   lock.l_len = kLockBytes;
   // The rest stays locked by the engine, so no other Turso comes in meanwhile.
   if (fcntl(file_, F_SETLK, &lock) == 0 && LockBytes(file_, F_WRLCK, kPendingByte, kLockBytes)) {
+    // From here on SQLite cannot begin to use it, and nobody has begun in between where there is
+    // no descriptor but the engine's and this one.
+    if (const auto inode = InodeOf(file_)) ExpectDescriptors(*inode, 2);
     return;
   }
   if (errno == EAGAIN || errno == EACCES) {

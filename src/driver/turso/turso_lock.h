@@ -13,8 +13,13 @@ namespace pgqrs::driver {
 // description of a file instead.
 class TursoLock {
  public:
-  // Registers its lock with fork, as that of OpenFile.
+  // Registers the locks that are taken here with fork, as OpenFile does.
   static void PrepareForFork();
+
+  // Throws Failure, busy, where this process has the file open already: the engine's lock would
+  // take away the locks of whoever has it open, and so would closing it. To be called before the
+  // engine opens it.
+  static void ExpectUnopened(const std::string& path);
 
   // Opens the file. To be closed after the engine has closed it, whose lock it drops.
   explicit TursoLock(const std::string& path);
