@@ -21,7 +21,6 @@
 namespace pgqrs::testing {
 namespace {
 
-using driver::kLockBytes;
 using driver::kPendingByte;
 
 // The byte of the shared memory that a writer locks. (SQLite, "WAL-mode File Format", 2.3.)

@@ -205,15 +205,20 @@ void Files::CloseFile(Entry& entry) {
     CloseAllOf(file);
     return;
   }
-  // Somebody has locks, and it may be the other copy. Whoever begins to use a database locks the
-  // pending byte first, so with that in our hands nobody does from here on; and the shared memory
-  // is used only by those who use the database already.
-  if (file.is_shared_memory() || !LockBytes(file.last(), F_WRLCK, kPendingByte, 1)) return;
+  // Somebody has locks, and it may be the other copy. The shared memory is used only by those who
+  // use the database already, and is closed with that.
+  if (file.is_shared_memory()) return;
   const auto memory = std::ranges::find_if(files_, [&](const Entry& other) {
     return other.second.path == file.path + std::string(kSharedMemory);
   });
   const bool has_memory = memory != files_.end() && !memory->second.is_used();
-  if (IsOpenBeside(inode, file) || (has_memory && IsOpenBeside(memory->first, memory->second))) {
+  const auto is_open_beside = [&] {
+    return IsOpenBeside(inode, file) || (has_memory && IsOpenBeside(memory->first, memory->second));
+  };
+  // Whoever begins to use a database locks the pending byte first, so with that in our hands nobody
+  // does from here on.
+  if (is_open_beside() || !LockBytes(file.last(), F_WRLCK, kPendingByte, 1)) return;
+  if (is_open_beside()) {
     LockBytes(file.last(), F_UNLCK, 0, 0);
     return;
   }
