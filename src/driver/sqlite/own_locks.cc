@@ -11,7 +11,6 @@
 #include <cstdarg>
 #include <map>
 #include <mutex>
-#include <new>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -124,14 +123,8 @@ int Files::Open(const char* path, int flags, mode_t mode) {
   if (number <= STDERR_FILENO || fstat(number, &status) != 0 || !S_ISREG(status.st_mode)) {
     return number;
   }
-  try {
-    Add({.device = status.st_dev, .number = status.st_ino}, path,
-        {.number = number, .flags = flags & ~O_CREAT, .is_used = true});
-  } catch (const std::bad_alloc&) {
-    close(number);
-    errno = ENOMEM;
-    return -1;
-  }
+  Add({.device = status.st_dev, .number = status.st_ino}, path,
+      {.number = number, .flags = flags & ~O_CREAT, .is_used = true});
   return number;
 }
 
@@ -247,13 +240,15 @@ void Files::AfterFork() {
   used_.clear();
 }
 
-int Open(const char* path, int flags, int mode) {
+// What SQLite calls. It could pass no exception on.
+
+int Open(const char* path, int flags, int mode) noexcept {
   return util::ForkSafe<Files>().Open(path, flags, static_cast<mode_t>(mode));
 }
 
-int Close(int number) { return util::ForkSafe<Files>().Close(number); }
+int Close(int number) noexcept { return util::ForkSafe<Files>().Close(number); }
 
-int Control(int number, int command, ...) {
+int Control(int number, int command, ...) noexcept {
   va_list arguments;
   va_start(arguments, command);
   auto* const argument = va_arg(arguments, void*);
