@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -178,6 +179,67 @@ TEST_F(TursoTest, SqliteAndTursoAreNotTakenAtTheSameTime) {
   auto store = PgqrsStore::Connect("sqlite:" + path());
   EXPECT_THAT(MessageOf<PgqrsConnectionError>([this] { Open(); }),
               HasSubstr("one of them at a time"));
+}
+
+TEST_F(TursoTest, SqliteElsewhereInTheProcessIsKeptOut) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("payload");
+  const auto use = [this](const std::string& query) {
+    SqliteShell shell(path());
+    shell.Execute("PRAGMA busy_timeout=0");
+    shell.Execute(query);
+  };
+  // From the first one on, whose connection is closed, the locks of POSIX are gone.
+  for (const auto* query : {"SELECT count(*) FROM pgqrs_queues", "BEGIN IMMEDIATE"}) {
+    EXPECT_THAT(MessageOf<std::runtime_error>([&] { use(query); }), HasSubstr("locked"));
+  }
+  if (kCanFork) {
+    EXPECT_TRUE(IsLocked(path()));
+  }
+  queue.Enqueue("payload");
+  EXPECT_EQ(queue.Metrics().waiting, 2);
+}
+
+TEST_F(TursoTest, AFileThatSqliteElsewhereInTheProcessHasOpenIsNotTaken) {
+  { Open().Queue("jobs").Enqueue("payload"); }
+  Config config("turso:" + path());
+  config.connection_timeout = std::chrono::milliseconds(50);
+  {
+    SqliteShell shell(path());
+    shell.Execute("BEGIN IMMEDIATE");
+    EXPECT_THAT(MessageOf<PgqrsConnectionError>([&] { PgqrsStore::Connect(config); }),
+                HasSubstr("open otherwise"));
+    if (kCanFork) {
+      EXPECT_TRUE(IsLocked(path()));
+    }
+    shell.Execute("COMMIT");
+  }
+  EXPECT_EQ(Open().Queue("jobs").Metrics().waiting, 1);
+}
+
+TEST_F(TursoTest, AFileIsFreeWhenItsProcessWasKilledThoughAChildOfThatLivesOn) {
+  if (!kCanFork) GTEST_SKIP() << "the sanitizer cannot fork with threads";
+  std::array<int, 2> opened;
+  ASSERT_EQ(pipe(opened.data()), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    auto store = Open();
+    const bool is_grandchild = fork() == 0;
+    alarm(60);
+    const pid_t self = getpid();
+    if (is_grandchild && write(opened[1], &self, sizeof self) < 0) _exit(1);
+    pause();
+    _exit(1);
+  }
+  pid_t grandchild = 0;
+  ASSERT_EQ(read(opened[0], &grandchild, sizeof grandchild), ssize_t{sizeof grandchild});
+  EXPECT_TRUE(IsLocked(path()));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_FALSE(IsLocked(path()));
+  Open().Queue("jobs").Enqueue("payload");
+  EXPECT_EQ(kill(grandchild, SIGKILL), 0);
 }
 
 TEST_F(TursoTest, AHardLinkToAnOpenFileIsRefused) {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pgqrs
+import pgqrs.sync
 from pgqrs import _core
 
 if TYPE_CHECKING:
@@ -57,16 +61,23 @@ def output_of(*command: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
-def run_script(script: str, *arguments: str) -> None:
-    """Runs it in a fresh interpreter."""
-    ended = subprocess.run(
+def start_script(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Starts it in a fresh interpreter."""
+    return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), *arguments],
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+
+
+def run_script(script: str, *arguments: str, exit_code: int = 0) -> str:
+    """Runs it in a fresh interpreter, and gives what it has printed."""
+    with start_script(script, *arguments) as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == exit_code, errors
+    return output
 
 
 def libraries_of(file: Path) -> dict[str, Path]:
@@ -127,6 +138,210 @@ def test_the_interpreter_and_the_package_have_a_sqlite_each(imports: str, tmp_pa
         str(tmp_path / "own.db"),
         str(tmp_path / "queue.db"),
     )
+
+
+MIXED_WRITERS = """
+    import contextlib, json, sqlite3, sys, threading, time
+    import pgqrs, pgqrs.sync
+
+    path, table = sys.argv[1:]
+    until = time.monotonic() + 4
+    counts = {"messages": 0, "rows": 0, "archived": 0}
+    errors = []
+
+    def count(what):
+        with lock:
+            counts[what] += 1
+
+    def repeat(step):
+        while time.monotonic() < until and not errors:
+            try:
+                step()
+            except Exception as error:
+                # It has lost a fair fight, and has changed nothing.
+                if "locked" not in str(error):
+                    errors.append(repr(error))
+
+    def connect():
+        config = pgqrs.Config("sqlite:" + path)
+        config.max_enqueue_per_second = config.max_enqueue_burst = None
+        return pgqrs.sync.connect_with(config)
+
+    def open_enqueue_and_close():
+        with connect() as store:
+            store.producer("jobs").enqueue(1)
+            count("messages")
+
+    def enqueue():
+        producer.enqueue(2)
+        count("messages")
+
+    def consume():
+        for message in consumer.dequeue(10):
+            if consumer.archive(message.id):
+                count("archived")
+
+    def open_insert_and_close():
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            for _ in range(3):
+                with connection:
+                    connection.execute(f"INSERT INTO {table} DEFAULT VALUES")
+                count("rows")
+
+    lock = threading.Lock()
+    with connect() as store:
+        producer, consumer = store.producer("jobs"), store.consumer("jobs")
+        steps = [enqueue, enqueue, consume, open_enqueue_and_close]
+        steps += [open_insert_and_close] * 2
+        threads = [threading.Thread(target=repeat, args=(step,)) for step in steps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    print(json.dumps(counts | {"errors": errors}))
+"""
+
+
+def test_both_copies_of_sqlite_write_one_file_from_two_processes(tmp_path: Path) -> None:
+    path = f"{tmp_path}/queue.db"
+    tables = ["one", "two"]
+    with pgqrs.sync.connect(f"sqlite:{path}") as store:
+        store.queue("jobs")
+    with sqlite3.connect(path) as connection:
+        for table in tables:
+            connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY)")
+    connection.close()
+    processes = [start_script(MIXED_WRITERS, path, table) for table in tables]
+    counts = {}
+    for table, process in zip(tables, processes, strict=True):
+        with process:
+            output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        counts[table] = json.loads(output)
+        assert counts[table]["errors"] == []
+        assert all(counts[table][what] > 0 for what in ["messages", "rows", "archived"])
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    for table in tables:
+        rows = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert rows == (counts[table]["rows"],)
+    connection.close()
+    with pgqrs.sync.connect(f"sqlite:{path}") as store:
+        pgqrs.sync.admin(store).verify()
+        metrics = store.metrics("jobs")
+        archived = sum(count["archived"] for count in counts.values())
+        assert metrics.archived_messages == archived
+        assert metrics.total_messages == sum(count["messages"] for count in counts.values())
+
+
+def test_what_is_stored_after_sqlite3_has_closed_the_file_survives_a_kill(tmp_path: Path) -> None:
+    run_script(
+        """
+        import os, signal, sqlite3, sys
+        import pgqrs.sync
+
+        store = pgqrs.sync.connect("sqlite:" + sys.argv[1])
+        store.queue("jobs")
+        producer = store.producer("jobs")
+        producer.enqueue(0)
+        connection = sqlite3.connect(sys.argv[1])
+        assert connection.execute("SELECT count(*) FROM pgqrs_messages").fetchone() == (1,)
+        connection.close()
+        for number in range(1, 20):
+            producer.enqueue(number)
+        os.kill(os.getpid(), signal.SIGKILL)
+        """,
+        f"{tmp_path}/queue.db",
+        exit_code=-signal.SIGKILL,
+    )
+    with pgqrs.sync.connect(f"sqlite:{tmp_path}/queue.db") as store:
+        messages = store.consumer("jobs").dequeue(1000)
+    assert sorted(message.payload for message in messages) == list(range(20))
+
+
+WRITE_ELSEWHERE = """
+    import sqlite3, sys
+    connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        print("written")
+    except sqlite3.OperationalError as error:
+        print(error)
+"""
+
+
+def test_a_store_that_is_closed_leaves_sqlite3_its_locks(tmp_path: Path) -> None:
+    with start_script(
+        """
+        import sqlite3, sys
+        import pgqrs, pgqrs.sync
+
+        config = pgqrs.Config("sqlite:" + sys.argv[1])
+        config.connection_timeout_seconds = 0.1
+        with pgqrs.sync.connect_with(config) as store:
+            store.queue("jobs")
+            connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+            connection.execute("CREATE TABLE numbers (number INTEGER)")
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO numbers VALUES (1)")
+        print("closed", flush=True)
+        input()
+        connection.execute("COMMIT")
+        print("committed", flush=True)
+        input()
+        assert connection.execute("SELECT * FROM numbers").fetchall() == [(1,)]
+        """,
+        f"{tmp_path}/queue.db",
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "closed\n"
+        write = [WRITE_ELSEWHERE, f"{tmp_path}/queue.db"]
+        assert run_script(*write) == "database is locked\n"
+        print(file=process.stdin, flush=True)
+        assert process.stdout.readline() == "committed\n"
+        assert run_script(*write) == "written\n"
+        _, errors = process.communicate("\n", timeout=60)
+    assert process.returncode == 0, errors
+
+
+def test_no_descriptors_are_left_whatever_sqlite3_has_open(tmp_path: Path) -> None:
+    run_script(
+        """
+        import contextlib, os, sqlite3, sys
+        import pgqrs.sync
+
+        def open_and_close(times):
+            for _ in range(times):
+                with pgqrs.sync.connect("sqlite:" + sys.argv[1]) as store:
+                    store.get_messages().count()
+            return len(os.listdir("/proc/self/fd"))
+
+        before = open_and_close(1)
+        assert open_and_close(200) == before
+        with contextlib.closing(sqlite3.connect(sys.argv[1])) as connection:
+            connection.execute("SELECT count(*) FROM pgqrs_messages").fetchone()
+            during = open_and_close(1)
+            assert open_and_close(200) == during
+        assert open_and_close(1) == before
+        """,
+        f"{tmp_path}/queue.db",
+    )
+
+
+def test_sqlite3_does_not_get_at_a_file_that_turso_has_open(tmp_path: Path) -> None:
+    path = f"{tmp_path}/queue.db"
+    with pgqrs.sync.connect(f"turso:{path}") as store:
+        store.queue("jobs")
+        for _ in range(2):
+            connection = sqlite3.connect(path, timeout=0)
+            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+                connection.execute("SELECT count(*) FROM pgqrs_messages")
+            connection.close()
+        assert run_script(WRITE_ELSEWHERE, path) == "database is locked\n"
+        store.producer("jobs").enqueue(1)
+    assert run_script(WRITE_ELSEWHERE, path) == "written\n"
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <thread>
 
+#include "driver/file/record_locks.h"
+
 namespace pgqrs::driver {
 namespace {
 
@@ -17,23 +19,6 @@ constexpr off_t kTurn = 1;
 constexpr Duration kPatience = std::chrono::seconds(1);
 constexpr Duration kPatienceWhileStuck = std::chrono::milliseconds(1);
 
-// Open file description locks, unlike the older POSIX ones, are not dropped when the process closes
-// some other descriptor of the file. Linux and macOS name them differently.
-#ifdef F_OFD_SETLK
-constexpr int kSetLock = F_OFD_SETLK;
-#else
-constexpr int kSetLock = F_SETLK;
-#endif
-
-bool SetLock(int file, off_t byte, decltype(flock::l_type) type) {
-  struct flock lock = {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = byte;
-  lock.l_len = 1;
-  return fcntl(file, kSetLock, &lock) == 0;
-}
-
 // How long to sleep before the lock of a byte is asked for again. There is one process at most that
 // waits for the turn, and what it loses there nobody writes in; all others wait behind it, and have
 // the time of a whole transaction to come forward.
@@ -43,7 +28,7 @@ constexpr auto kQueuePause = std::chrono::microseconds(150);
 // Asks again and again, since the kernel's blocking form knows no time-out.
 bool WaitForLock(int file, off_t byte, std::chrono::microseconds pause,
                  std::chrono::steady_clock::time_point deadline) {
-  while (!SetLock(file, byte, F_WRLCK)) {
+  while (!LockBytes(file, F_WRLCK, byte, 1)) {
     if (std::chrono::steady_clock::now() >= deadline) return false;
     std::this_thread::sleep_for(pause);
   }
@@ -65,14 +50,14 @@ void WriteTurn::Take(Duration patience) {
   const auto deadline = std::chrono::steady_clock::now() + std::min(patience, longest);
   if (WaitForLock(file_, kQueue, kQueuePause, deadline)) {
     taken_ = WaitForLock(file_, kTurn, kTurnPause, deadline);
-    SetLock(file_, kQueue, F_UNLCK);
+    LockBytes(file_, F_UNLCK, kQueue, 1);
   }
   is_stuck_ = !taken_;
 }
 
 void WriteTurn::Give() noexcept {
   if (!taken_) return;
-  SetLock(file_, kTurn, F_UNLCK);
+  LockBytes(file_, F_UNLCK, kTurn, 1);
   taken_ = false;
 }
 

@@ -3,6 +3,7 @@
 #include <pgqrs/error.h>
 
 #include "driver/file/why_not_opened.h"
+#include "driver/sqlite/own_locks.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -34,6 +35,9 @@ SqliteHandle OpenSqlite(const std::string& path, IfNoFile if_no_file) {
     throw PgqrsConnectionError(std::string("pgqrs needs SQLite 3.40 or newer; this program runs ") +
                                sqlite3_libversion());
   }
+#ifdef PGQRS_PRIVATE_SQLITE
+  UseOwnLocks();
+#endif
   OpenFile::CheckMayOpen(path, OpenFile::Engine::kSqlite);
   sqlite3* raw = nullptr;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;

@@ -59,7 +59,10 @@ void SyncFolderOf(const std::string& path) {
 // being closed is not opened beside that.
 class TursoFile::Registry {
  public:
-  Registry() { OpenFile::PrepareForFork(); }
+  Registry() {
+    OpenFile::PrepareForFork();
+    TursoLock::PrepareForFork();
+  }
 
   std::mutex& mutex() { return mutex_; }
 
@@ -118,10 +121,13 @@ TursoFile::TursoFile(const TursoOptions& options) : options_(options) {
     return;
   }
   OpenFile::CheckMayOpen(options_.path, OpenFile::Engine::kTurso);
+  TursoLock::ExpectUnopened(options_.path);
   ExpectNoRollbackJournal(options_.path);
   database_ = OpenTurso(options_.path, options_.key);
   file_ = OpenFile(options_.path, OpenFile::Engine::kTurso);
   log_ = OpenFile(options_.path + "-wal", OpenFile::Engine::kTurso);  // It is made at once, too.
+  lock_.emplace(options_.path);
+  lock_->TakeOver();
   ExpectWal(database_.get());
   SyncFolderOf(options_.path);
 }

@@ -2,12 +2,14 @@
 #define PGQRS_DRIVER_TURSO_TURSO_FILE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "driver/file/file_connection.h"
 #include "driver/file/open_file.h"
 #include "driver/turso/local_changes.h"
 #include "driver/turso/turso_handle.h"
+#include "driver/turso/turso_lock.h"
 
 namespace pgqrs::driver {
 
@@ -45,6 +47,7 @@ class TursoFile {
   const std::shared_ptr<LocalChanges> changes_ = std::make_shared<LocalChanges>();
   OpenFile file_;  // Noted until the database is closed.
   OpenFile log_;
+  std::optional<TursoLock> lock_;
   TursoDatabaseHandle database_;
 };
 
