@@ -55,6 +55,15 @@ constexpr auto kGiveBack = [](auto& done) {
   }
 };
 
+// Of a consumer: it is closed, which nobody waits for.
+constexpr auto kClose = [](auto& done) {
+  try {
+    done.Get().CloseAsync();
+  } catch (const Error&) {
+    // Then there is none.
+  }
+};
+
 }  // namespace pgqrs::python
 
 #endif  // PGQRS_BINDINGS_PYTHON_ANSWERS_H_

@@ -128,6 +128,15 @@ void BindSettlements(nb::class_<PyConsumer>& consumer) {
 
 }  // namespace
 
+PyConsumer::~PyConsumer() {
+  if (!consumer) return;
+  try {
+    consumer->CloseAsync();
+  } catch (const Error&) {
+    // It is closed, or its store is; or this is a forked child.
+  }
+}
+
 void BindConsumer(nb::module_& module) {
   nb::class_<PyConsumer> consumer(module, "Consumer");
   BindDequeues(consumer);

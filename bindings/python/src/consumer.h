@@ -6,6 +6,7 @@
 #include <pgqrs/consumer.h>
 
 #include <cstdint>
+#include <utility>
 
 #include "held.h"
 
@@ -13,6 +14,12 @@ namespace pgqrs::python {
 
 // A consumer with the id of its queue, which its messages carry.
 struct PyConsumer {
+  PyConsumer(Consumer of_queue, std::int64_t id) : consumer(std::move(of_queue)), queue_id(id) {}
+  PyConsumer(PyConsumer&&) noexcept = default;
+  PyConsumer& operator=(PyConsumer&&) = delete;
+  // Closes it, without waiting for that.
+  ~PyConsumer();
+
   Held<Consumer> consumer;
   std::int64_t queue_id;
 };

@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include "gil.h"
+
 namespace pgqrs::python {
 
 // Something of the library whose end may wait for the database, and does so without the GIL. Calls
@@ -26,11 +28,13 @@ class Held {
     return object;
   }
 
+  explicit operator bool() const { return object_.load() != nullptr; }
+
   // Gives it up, where that has not been done.
   void Drop() {
     auto object = object_.exchange(nullptr);
     if (!object) return;
-    const nanobind::gil_scoped_release release;
+    const ReleasedGil released;
     object.reset();
   }
 

@@ -6,6 +6,7 @@
 
 #include "consumer.h"
 #include "errors.h"
+#include "gil.h"
 #include "json_text.h"
 #include "queue.h"
 #include "records.h"
@@ -14,6 +15,13 @@
 
 NB_MODULE(_core, module) {
   using namespace pgqrs::python;
+  if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
+    throw nanobind::import_error("pgqrs works in the main interpreter of a process only");
+  }
+  // What is left at the end of the interpreter may belong to tasks that never ran to theirs.
+  nanobind::set_leak_warnings(false);
+  nanobind::module_::import_("atexit").attr("register")(
+      nanobind::cpp_function(&NoteThatPythonEnds));
   TranslateErrors();
   BindRequest(module);
   BindRecords(module);

@@ -128,11 +128,12 @@ void BindQueue(nb::module_& module) {
       .def(
           "new_consumer",
           [](Queue& self, const std::string& name) {
-            return Request::New([&] { return self.NewConsumerAsync(name); },
-                                [id = self.id()](auto& done) {
-                                  return nb::typed<nb::object, PyConsumer>(
-                                      nb::cast(PyConsumer{Held(done.Get()), id}));
-                                });
+            return Request::New(
+                [&] { return self.NewConsumerAsync(name); },
+                [id = self.id()](auto& done) {
+                  return nb::typed<nb::object, PyConsumer>(nb::cast(PyConsumer(done.Get(), id)));
+                },
+                kClose);
           },
           "name"_a = "");
 }

@@ -3,6 +3,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 
@@ -86,8 +87,30 @@ std::string ToIso(TimePoint time) {
 
 namespace {
 
+// What a payload holds may lead back to its message. The names are those that Py_VISIT wants.
+int Traverse(PyObject* self, visitproc visit, void* arg) noexcept {
+  Py_VISIT(Py_TYPE(self));
+  if (!nb::inst_ready(self)) return 0;
+  const auto* message = nb::inst_ptr<QueueMessage>(self);
+  Py_VISIT(message->load.ptr());
+  Py_VISIT(message->payload_object.ptr());
+  return 0;
+}
+
+int Clear(PyObject* self) noexcept {
+  auto* message = nb::inst_ptr<QueueMessage>(self);
+  message->load.reset();
+  message->payload_object.reset();
+  return 0;
+}
+
 void BindMessages(nb::module_& module) {
-  nb::class_<QueueMessage>(module, "QueueMessage", nb::is_generic(),
+  static std::array<PyType_Slot, 3> slots = {{
+      {Py_tp_traverse, reinterpret_cast<void*>(&Traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(&Clear)},
+      {0, nullptr},
+  }};
+  nb::class_<QueueMessage>(module, "QueueMessage", nb::type_slots(slots.data()), nb::is_generic(),
                            nb::sig("class QueueMessage(typing.Generic[T])"),
                            "A message, as a consumer holds it or as a listing shows it. Times are "
                            "in ISO 8601, in UTC.\n\n"

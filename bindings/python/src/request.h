@@ -1,13 +1,15 @@
 // How results of the library reach Python.
 //
-// A call hands its request to the engine at once and gives a Request, which is waited for in one of
-// two ways: `await request` in an event loop of asyncio, or `request.wait()`, which blocks. When
-// the engine has finished, on a thread of its own, the result goes to whoever waits, without the
-// GIL.
+// A call hands its request to the engine at once and gives a Request, which is awaited: in an event
+// loop of asyncio, or in a thread where that blocks. When the engine has finished, on a thread of
+// its own, the result goes to whoever waits, without the GIL.
 //
 // For an event loop it is put into the loop's box; the first that is put into an empty box rings.
 // The loop then empties the box, on its own thread, and completes all futures that are in it. So
 // however many requests one group of the engine finishes, the loop wakes up once.
+//
+// The engine's threads hold no Python object. Who waits may give up, whenever it is: then the
+// result is undone where that is possible, whether it is there already or comes later.
 #ifndef PGQRS_BINDINGS_PYTHON_REQUEST_H_
 #define PGQRS_BINDINGS_PYTHON_REQUEST_H_
 
@@ -22,15 +24,19 @@
 #include <utility>
 #include <vector>
 
+#include "gil.h"
+
 namespace pgqrs::python {
 
 // What became of a request.
 struct Result {
   // Makes the object that the caller gets, or throws. Runs with the GIL, once.
   std::function<nanobind::object()> take;
-  // Undoes what the caller will never hear of, since the wait for it was cancelled. May be empty.
+  // Undoes what the caller will never hear of. Without the GIL. May be empty.
   std::function<void()> drop;
 };
+
+class Pending;
 
 // What has been finished for one event loop. It rings an eventfd that the loop watches.
 class Box {
@@ -42,21 +48,48 @@ class Box {
 
   int bell() const { return bell_; }
 
-  // From any thread, without the GIL. Takes over the reference to the future.
-  void Put(PyObject* future, Result result);
+  // From any thread, without the GIL.
+  void Put(std::shared_ptr<Pending> finished);
 
-  // Completes the futures that are there. On the loop's thread.
+  // Wakes those who wait for what is there. On the loop's thread.
   void Empty();
 
  private:
-  struct Finished {
-    PyObject* future;
-    Result result;
-  };
-
   const int bell_;
   std::mutex mutex_;
-  std::vector<Finished> finished_;
+  std::vector<std::shared_ptr<Pending>> finished_;
+};
+
+// What a request, whoever waits for it and the engine's thread share.
+class Pending : public std::enable_shared_from_this<Pending> {
+ public:
+  // The result is there. From the engine's thread, once.
+  void Finish(Result result);
+
+  // From now on the future is completed by the box once the result is there. It stays the caller's,
+  // who calls Abandon before it goes. False where the result is there already. With the GIL.
+  bool WaitWith(nanobind::handle future, std::shared_ptr<Box> box);
+
+  // Tells the future that the result is there. With the GIL.
+  void Wake();
+
+  // Blocks until the result is there. With the GIL. A signal whose handler raises, as that of
+  // Ctrl-C does, ends the wait by that exception.
+  void Wait();
+
+  // The result, once. With the GIL.
+  nanobind::object Take();
+
+  // Nobody waits any more. With the GIL.
+  void Abandon();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  std::optional<Result> result_;  // Until it is taken or dropped.
+  std::shared_ptr<Box> box_;      // Of the loop that waits.
+  bool is_abandoned_ = false;
+  nanobind::handle future_;  // With the GIL only.
 };
 
 template <typename T>
@@ -67,7 +100,8 @@ class Request {
  public:
   // Starts a call: `start` gives a pgqrs::Future, and runs without the GIL, since it waits where
   // the engine has too much to do. `take` makes an object of the future's result, and `drop`, where
-  // there is one, gives it back.
+  // there is one, gives it back. RuntimeError where nobody could wait: there is no event loop, and
+  // the thread does not block.
   template <typename Start, typename Take>
   static auto New(Start start, Take take) {
     return New(std::move(start), std::move(take), nullptr);
@@ -75,26 +109,18 @@ class Request {
   template <typename Start, typename Take, typename Drop>
   static auto New(Start start, Take take, Drop drop);
 
-  // The iterator that `await` wants. RuntimeError where no event loop runs in this thread.
+  Request(Request&&) noexcept = default;
+  Request& operator=(Request&&) = delete;
+  ~Request();
+
+  // The iterator that `await` wants. RuntimeError the second time.
   nanobind::object Await();
 
-  // Waits, without the GIL. A signal whose handler raises, as that of Ctrl-C does, ends the wait;
-  // the call goes on.
-  nanobind::object Wait();
-
  private:
-  // What the request and the engine's thread share.
-  struct State {
-    void Finish(Result result);
+  Request() = default;
+  static void CheckThatSomebodyWaits();
 
-    std::mutex mutex;
-    std::condition_variable finished;
-    std::optional<Result> result;
-    std::shared_ptr<Box> box;    // Of the loop that waits,
-    PyObject* future = nullptr;  // and what it waits for.
-  };
-
-  std::shared_ptr<State> state_ = std::make_shared<State>();
+  std::shared_ptr<Pending> pending_ = std::make_shared<Pending>();
 };
 
 // A request by the type of what it gives, which shows in the signatures of the module.
@@ -105,14 +131,15 @@ struct Typed {
 
 template <typename Start, typename Take, typename Drop>
 auto Request::New(Start start, Take take, Drop drop) {
+  CheckThatSomebodyWaits();
   Request request;
-  const nanobind::gil_scoped_release release;
-  start().Then([state = request.state_, take, drop](auto done) {
+  const ReleasedGil released;
+  start().Then([pending = request.pending_, take, drop](auto done) {
     auto shared = std::make_shared<decltype(done)>(std::move(done));
     Result result;
     result.take = [shared, take]() -> nanobind::object { return take(*shared); };
     if constexpr (!std::is_null_pointer_v<Drop>) result.drop = [shared, drop] { drop(*shared); };
-    state->Finish(std::move(result));
+    pending->Finish(std::move(result));
   });
   using Future = decltype(start());
   return Typed<std::invoke_result_t<Take, Future&>>{std::move(request)};

@@ -11,6 +11,7 @@
 
 #include "answers.h"
 #include "arguments.h"
+#include "gil.h"
 #include "held.h"
 #include "request.h"
 
@@ -170,7 +171,7 @@ void BindStore(nb::module_& module) {
       "connect",
       [](const nb::typed<nb::dict, std::string, nb::object>& fields) {
         const auto config = ToConfig(fields);
-        const nb::gil_scoped_release release;
+        const ReleasedGil released;
         return PyStore{Held(PgqrsStore::Connect(config))};
       },
       "fields"_a);
