@@ -69,6 +69,8 @@ class Consumer {
                             Duration delay = Duration::zero());
   Future<std::vector<bool>> ReleaseAsync(std::span<const std::int64_t> message_ids,
                                          Duration delay = Duration::zero());
+  bool ReleaseUnread(std::int64_t message_id, Duration delay = Duration::zero());
+  Future<bool> ReleaseUnreadAsync(std::int64_t message_id, Duration delay = Duration::zero());
   // Gives it back, visible again at this time by the clock that decides; at once where it is past.
   bool ReleaseUntil(std::int64_t message_id, TimePoint visible_at);
   Future<bool> ReleaseUntilAsync(std::int64_t message_id, TimePoint visible_at);

@@ -74,9 +74,10 @@ class Message {
   bool Release(Duration delay = Duration::zero(), std::string_view error = {});
   Future<bool> ReleaseAsync(Duration delay = Duration::zero(), std::string_view error = {});
 
-  // Gives back a message that nobody has looked at, visible at once: this read does not count.
-  bool ReleaseUnread();
-  Future<bool> ReleaseUnreadAsync();
+  // The same for a message that nobody has looked at, or that is to come again without fault of
+  // its own: this read does not count.
+  bool ReleaseUnread(Duration delay = Duration::zero());
+  Future<bool> ReleaseUnreadAsync(Duration delay = Duration::zero());
 
   // Sets the end of the lease to now + `lease` (from 1 ms), which may also be sooner than before.
   // lease_end() of this object follows where the answer is true (of ExtendLease, not of the Async

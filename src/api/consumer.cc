@@ -159,6 +159,13 @@ bool Consumer::Release(std::int64_t message_id, Duration delay) {
   return core()->store().Run(Settle(*core(), message_id, Settlement::Release(delay, {})));
 }
 
+Future<bool> Consumer::ReleaseUnreadAsync(std::int64_t message_id, Duration delay) {
+  return core()->store().Submit(Settle(*core(), message_id, Settlement::ReleaseUnread(delay)));
+}
+bool Consumer::ReleaseUnread(std::int64_t message_id, Duration delay) {
+  return core()->store().Run(Settle(*core(), message_id, Settlement::ReleaseUnread(delay)));
+}
+
 Future<bool> Consumer::ReleaseUntilAsync(std::int64_t message_id, TimePoint visible_at) {
   return core()->store().Submit(Settle(*core(), message_id, Settlement::ReleaseUntil(visible_at)));
 }

@@ -42,11 +42,11 @@ bool Message::Release(Duration delay, std::string_view error) {
   return queue()->store().Run(Settle(*queue(), *this, Settlement::Release(delay, error)));
 }
 
-Future<bool> Message::ReleaseUnreadAsync() {
-  return queue()->store().Submit(Settle(*queue(), *this, Settlement::ReleaseUnread()));
+Future<bool> Message::ReleaseUnreadAsync(Duration delay) {
+  return queue()->store().Submit(Settle(*queue(), *this, Settlement::ReleaseUnread(delay)));
 }
-bool Message::ReleaseUnread() {
-  return queue()->store().Run(Settle(*queue(), *this, Settlement::ReleaseUnread()));
+bool Message::ReleaseUnread(Duration delay) {
+  return queue()->store().Run(Settle(*queue(), *this, Settlement::ReleaseUnread(delay)));
 }
 
 Future<bool> Message::ExtendLeaseAsync(Duration lease) {

@@ -22,6 +22,12 @@ Settlement Settlement::Release(Duration delay, std::string_view error) {
   return {SettleRequest::Action::kRelease, delay, std::string(error)};
 }
 
+Settlement Settlement::ReleaseUnread(Duration delay) {
+  auto release = Release(delay, {});
+  release.unread = true;
+  return release;
+}
+
 Settlement Settlement::ReleaseUntil(TimePoint visible_at) {
   CheckTime("visible_at", visible_at);
   return {.action = SettleRequest::Action::kRelease, .until = visible_at};

@@ -28,9 +28,7 @@ struct Settlement {
   static Settlement Ack() { return {}; }
   static Settlement Release(Duration delay, std::string_view error);
   static Settlement ReleaseUntil(TimePoint visible_at);
-  static Settlement ReleaseUnread() {
-    return {.action = queue::SettleRequest::Action::kRelease, .unread = true};
-  }
+  static Settlement ReleaseUnread(Duration delay);
   static Settlement Extend(Duration lease);
   static Settlement Delete() { return {.action = queue::SettleRequest::Action::kDelete}; }
   static Settlement DeadLetter(std::string_view reason);

@@ -61,6 +61,22 @@ TEST_P(Consumers, AMessageIsReleasedUntilATime) {
               HasSubstr("visible_at"));
 }
 
+TEST_P(Consumers, AMessageIsReleasedWithoutCountingTheRead) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  auto consumer = queue.NewConsumer();
+  const auto id = queue.Enqueue("x");
+  for (int i = 0; i < 7; ++i) {  // More often than max_read_ct.
+    const auto message = consumer.Dequeue();
+    ASSERT_TRUE(message);
+    EXPECT_EQ(message->read_count(), 1);
+    EXPECT_TRUE(consumer.ReleaseUnread(id, minutes(1)));
+    EXPECT_FALSE(consumer.ReleaseUnread(id));
+    EXPECT_FALSE(consumer.Dequeue());
+    Advance(minutes(1));
+  }
+}
+
 TEST_P(Consumers, ADequeueAtATimeTakesWhatIsVisibleThen) {
   auto store = Open();
   auto queue = store.Queue("jobs");

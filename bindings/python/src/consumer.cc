@@ -84,6 +84,16 @@ void BindSettlements(nb::class_<PyConsumer>& consumer) {
           },
           "message_ids"_a, "delay"_a = Micros())
       .def(
+          "release_unread",
+          [](PyConsumer& self, Int message_id, Micros delay) {
+            return Request::New(
+                [&] {
+                  return self.consumer->ReleaseUnreadAsync(message_id.value, ToDuration(delay));
+                },
+                kTake);
+          },
+          "message_id"_a, "delay"_a = Micros())
+      .def(
           "release_until",
           [](PyConsumer& self, Int message_id, Micros visible_at) {
             return Request::New(
