@@ -91,7 +91,7 @@ class Calls:
             pgqrs.Messages(store),
             pgqrs.Workers(store),
         )
-        dead = pgqrs.DeadLetters(producer._queue)
+        dead = pgqrs.DeadLetters(store, producer._queue)
         admin = pgqrs.admin(store)
         self.calls: list[tuple[Callable[..., Any], dict[str, Any]]] = [
             (store.queue, {"name": "other"}),

@@ -139,10 +139,8 @@ def without_pydantic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setitem(sys.modules, "pydantic", None)
     _payload._adapter.cache_clear()
-    _payload._loader.cache_clear()
     yield
     _payload._adapter.cache_clear()
-    _payload._loader.cache_clear()
 
 
 @pytest.mark.usefixtures("without_pydantic")
