@@ -29,7 +29,7 @@ def _new_adapter(kind: Any) -> Any:
         ) from None
     try:
         return pydantic.TypeAdapter(kind)
-    except (pydantic.errors.PydanticUserError, NameError, SyntaxError, TypeError) as error:
+    except Exception as error:  # Whatever comes of what is no type.
         raise ConfigError(f"payload_type: pydantic cannot read {_name(kind)}: {error}") from error
 
 

@@ -327,7 +327,8 @@ class Worker(Generic[P]):
             except Exception as error:
                 await self._fail(message, error)
             else:
-                self._handled += await finish(self._consumer, [message.id])
+                archived = await finish(self._consumer, [message.id])
+                self._handled += archived  # Others may have been counted meanwhile.
         except Exception:
             _log.exception("message %d could not be finished; it will come again", message.id)
 

@@ -19,8 +19,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import _admin, _core, _dead_letters, _functions, _poll, _store, _tables, _worker
-from ._arguments import handler_of_messages, kind_name
+from . import _admin, _arguments, _core, _dead_letters, _functions, _poll, _store, _tables, _worker
 from ._config import Config
 from ._core import (
     QueueInfo,
@@ -72,13 +71,15 @@ def _to_async(value: Any) -> Any:
         return value._async
     if type(value) in _classes:
         blocking, own = _classes[type(value)], type(value)
-        raise TypeError(f"{kind_name(blocking)} is wanted, not {kind_name(own)}")
+        raise TypeError(
+            f"{_arguments.kind_name(blocking)} is wanted, not {_arguments.kind_name(own)}"
+        )
     return value
 
 
 def _plain_handler(handler: Any) -> Callable[..., Any]:
     """A handler that is refused where it is, or turns out to be, asynchronous."""
-    if _is_coroutine_function(handler_of_messages(handler)):
+    if _is_coroutine_function(_arguments.handler_of_messages(handler)):
         raise TypeError("handler: a plain function is wanted; pgqrs takes coroutine functions")
 
     def call(*args: Any) -> Any:

@@ -302,11 +302,15 @@ nb::object DictOf(yyjson_val* value, int depth) {
   return dict;
 }
 
-nb::object ObjectOf(yyjson_val* value, int depth) {
-  if (depth > Json::kMaxDepth) {
+int Deeper(int depth) {
+  if (depth >= Json::kMaxDepth) {
     throw SerializationError("a stored payload nests deeper than " +
                              std::to_string(Json::kMaxDepth) + " levels");
   }
+  return depth + 1;
+}
+
+nb::object ObjectOf(yyjson_val* value, int depth) {
   switch (yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL:
       return nb::none();
@@ -315,9 +319,9 @@ nb::object ObjectOf(yyjson_val* value, int depth) {
     case YYJSON_TYPE_STR:
       return TextOf(value);
     case YYJSON_TYPE_ARR:
-      return ListOf(value, depth + 1);
+      return ListOf(value, Deeper(depth));
     case YYJSON_TYPE_OBJ:
-      return DictOf(value, depth + 1);
+      return DictOf(value, Deeper(depth));
     default:
       return NumberOf(value);
   }

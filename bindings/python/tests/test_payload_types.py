@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
 import pytest
@@ -48,6 +48,13 @@ ORDER = Order(
     address=Address(city="Turin"),
     amount=10**30,
 )
+
+
+@dataclasses.dataclass
+class Holder:
+    held: Any
+
+
 BASKET = Basket([Item("tea"), Item("cups", 4)], datetime(2026, 5, 17, tzinfo=UTC))
 
 
@@ -161,3 +168,38 @@ def test_a_type_that_pydantic_cannot_read_is_refused(config: pgqrs.Config) -> No
             store.consumer("jobs", payload_type=Odd)
         with pytest.raises(pgqrs.SerializationError, match="a Odd cannot be written"):
             store.producer("jobs").enqueue({"odd": Odd()})
+
+
+def test_types_that_are_equal_are_read_each_as_its_own() -> None:
+    from pgqrs._payload import Loading
+
+    class Lenient(pydantic.RootModel[Any]):
+        pass
+
+    texts = {}
+    for kind in (str | Lenient, Lenient | str):
+        loading = Loading(Annotated[kind, pydantic.Field(union_mode="left_to_right")])
+        assert loading._load is not None
+        texts[str(kind)] = type(loading._load('"a"'))
+    assert set(texts.values()) == {str, Lenient}
+
+
+@pytest.mark.parametrize("kind", [[int], 1, {"a": int}])
+async def test_what_is_no_type_is_refused(kind: Any) -> None:
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        with pytest.raises(pgqrs.ConfigError, match="payload_type: pydantic cannot read"):
+            await store.consumer("jobs", payload_type=kind)
+
+
+async def test_an_instance_that_holds_what_is_no_json_is_refused_by_its_place() -> None:
+    itself = Holder(None)
+    itself.held = itself
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        producer = await store.producer("jobs")
+        for odd in (Holder(object()), itself):
+            with pytest.raises(
+                pgqrs.SerializationError, match=r"payload\['a'\]: a Holder cannot be written"
+            ):
+                await producer.enqueue({"a": odd})
