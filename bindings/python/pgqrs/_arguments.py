@@ -110,16 +110,16 @@ def kind_name(kind: type) -> str:
     return f"a {kind.__name__}" if module == "builtins" else f"a {module}.{kind.__name__}"
 
 
-def handler_of_messages(handler: T) -> T:
+def handler_of_messages(handler: Any) -> Any:
     """A function that can be called."""
     if not callable(handler):
         raise TypeError(f"handler: a function is wanted, not {kind_name(type(handler))}")
     return handler
 
 
-def coroutine_function(handler: T) -> T:
+def coroutine_function(handler: Any) -> Any:
     """A coroutine function, or an object of which one cannot tell before it is called."""
-    function: Any = handler_of_messages(handler)
+    function = handler_of_messages(handler)
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isroutine(function) and not inspect.iscoroutinefunction(function):

@@ -42,6 +42,9 @@ class _Blocking:
 
     _async: Any
 
+    def __init__(self, *_: object) -> None:
+        raise TypeError(f"a {type(self).__name__} is made by functions and methods")
+
     def __repr__(self) -> str:
         return f"{type(self).__module__}.{type(self).__name__}({self._async!r})"
 
@@ -175,10 +178,9 @@ def _property(name: str, doc: str | None) -> property:
     return property(read, doc=doc)
 
 
-def _make_class(wrapped: type) -> type[_Blocking]:
+def _make_class(wrapped: type, *, can_be_made: bool = False) -> type[_Blocking]:
     members: dict[str, Any] = {
         "__doc__": _without_async(wrapped.__doc__),
-        "__init__": _maker(wrapped),
         "__module__": __name__,
     }
     for name, member in vars(wrapped).items():
@@ -189,6 +191,8 @@ def _make_class(wrapped: type) -> type[_Blocking]:
             members[name] = _property(name, member.__doc__)
         else:
             members[name] = _blocking(member)
+    if can_be_made:
+        members["__init__"] = _maker(wrapped)
     if hasattr(wrapped, "__class_getitem__"):
         members["__class_getitem__"] = classmethod(types.GenericAlias)
     made = type(wrapped.__name__, (_Blocking,), members)
@@ -206,11 +210,11 @@ Consumer = _make_class(_store.Consumer)
 Admin = _make_class(_admin.Admin)
 DeadLetters = _make_class(_dead_letters.DeadLetters)
 ConsumerIterator = _make_class(_poll.ConsumerIterator)
-DequeueBuilder = _make_class(_poll.DequeueBuilder)
+DequeueBuilder = _make_class(_poll.DequeueBuilder, can_be_made=True)
 Queues = _make_class(_tables.Queues)
 Messages = _make_class(_tables.Messages)
 Workers = _make_class(_tables.Workers)
-Worker = _make_class(_worker.Worker)
+Worker = _make_class(_worker.Worker, can_be_made=True)
 # In an event loop, for the threads.
 Worker.run = functools.wraps(_worker.Worker.run)(_run)  # type: ignore[attr-defined]
 

@@ -250,3 +250,5 @@ def test_a_builder_can_be_made_of_its_class(blocking_store: pgqrs.sync.Store) ->
     with pytest.raises(pgqrs.PgqrsError, match="interrupted"):
         pgqrs.sync.DequeueBuilder().worker(consumer).handle(handle).poll(blocking_store)
     assert blocking_store.metrics("jobs").archived_messages == 1
+    with pytest.raises(TypeError, match="made by functions and methods"):
+        pgqrs.sync.Store()  # type: ignore[call-arg]
