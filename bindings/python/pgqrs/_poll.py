@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from . import _core
 from ._arguments import batch_size, coroutine_function, instance, moment, text, whole
-from ._drive import pause
+from ._drive import pause, to_the_end
 from ._errors import PgqrsConnectionError, PgqrsError, ValidationError
 from ._payload import Loading
 from ._typing import P
@@ -263,7 +263,7 @@ class DequeueBuilder:
             await worker.set_status(_core.WorkerStatus.Ready)
         # A poll that ended while the database was away has left it as it was.
         if status not in (_core.WorkerStatus.Polling, _core.WorkerStatus.Interrupted):
-            await worker.set_status(_core.WorkerStatus.Polling)
+            await to_the_end(worker.set_status(_core.WorkerStatus.Polling))
 
     @staticmethod
     async def _leave(worker: _core.Consumer) -> None:
