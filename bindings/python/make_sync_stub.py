@@ -32,7 +32,7 @@ from ._typing import P
 from ._worker import Discard, RetryAfter
 """
 MODULES = ["_dead_letters", "_tables", "_poll", "_store", "_admin", "_functions", "_worker"]
-INTERNAL = {"new_ephemeral", "ephemeral_worker", "RetryAfter", "Discard"}
+IMPORTED = {"RetryAfter", "Discard"}
 RENAMED = {
     "__aiter__": "__iter__",
     "__anext__": "__next__",
@@ -61,8 +61,16 @@ class ToBlocking(ast.NodeTransformer):
 
 
 def is_public(name: str) -> bool:
-    """Whether users see it."""
-    return name not in INTERNAL and (not name.startswith("_") or name in RENAMED)
+    """Whether users see it, of a class."""
+    return not name.startswith("_") or name in RENAMED
+
+
+def exported(package: Path) -> set[str]:
+    """What the package has for users, except for what the stub imports."""
+    for node in ast.parse((package / "__init__.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return set(ast.literal_eval(node.value)) - IMPORTED
+    raise ValueError("__init__.py has no __all__")
 
 
 def docstring(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
@@ -121,11 +129,15 @@ def stub_class(node: ast.ClassDef) -> ast.ClassDef:
 def main() -> None:
     """Reads the package's sources and writes the stub."""
     package, stub = Path(sys.argv[1]), Path(sys.argv[2])
+    names = exported(package)
     module = ast.Module([], [])
     for name in MODULES:
-        body = ast.parse((package / f"{name}.py").read_text()).body
-        classes = [node for node in body if isinstance(node, ast.ClassDef)]
-        module.body += [stub_class(node) for node in classes if is_public(node.name)]
+        body = [
+            node
+            for node in ast.parse((package / f"{name}.py").read_text()).body
+            if getattr(node, "name", None) in names
+        ]
+        module.body += [stub_class(node) for node in body if isinstance(node, ast.ClassDef)]
         module.body += stub_functions(body)
     stub.write_text(HEADER + "\n" + ast.unparse(ast.fix_missing_locations(module)) + "\n")
 

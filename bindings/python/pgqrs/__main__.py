@@ -32,19 +32,37 @@ def _load(name: str) -> Callable[..., Any]:
     return made
 
 
+def _count(text: str) -> int:
+    """A number from 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, and is {text!r}")
+    return number
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pgqrs")
     commands = parser.add_subparsers(dest="command", required=True)
     worker = commands.add_parser("worker", help="run a function for every message of a queue")
     worker.add_argument("handler", type=_load, help="MODULE:FUNCTION, async or plain")
-    worker.add_argument("--dsn", required=True, help="the database")
+    worker.add_argument(
+        "--dsn",
+        default=os.environ.get("PGQRS_DSN"),
+        help="the database, else that of the variable PGQRS_DSN: a password in it shows in ps here",
+    )
     worker.add_argument("--queue", required=True, help="the queue, which exists")
     worker.add_argument("--schema", default="public", help="the schema of Postgres (public)")
-    worker.add_argument("--concurrency", type=int, default=1, help="handlers at a time (1)")
+    worker.add_argument("--concurrency", type=_count, default=1, help="handlers at a time (1)")
     worker.add_argument("--lease", type=float, default=30, help="seconds of a lease (30)")
-    worker.add_argument("--max-attempts", type=int, default=5, help="tries of a message (5)")
+    worker.add_argument("--max-attempts", type=_count, default=5, help="tries of a message (5)")
     worker.add_argument("--verbose", action="store_true", help="log what is going on")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.dsn:
+        worker.error("one of --dsn and the variable PGQRS_DSN is needed")
+    return options
 
 
 async def _work(options: argparse.Namespace) -> None:

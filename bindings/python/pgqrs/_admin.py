@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ._store import Store
+from ._arguments import instance
+from ._store import Store
 
 
 class Admin:
@@ -18,7 +16,7 @@ class Admin:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._store = instance("store", store, Store)
 
     async def install(self) -> None:
         """Installs or upgrades the schema; many processes may do so at once."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
+import functools
+import inspect
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ._errors import ValidationError
 
@@ -23,7 +24,7 @@ def micros(argument: str, duration: float | timedelta) -> int:
     if not isinstance(duration, int | float):
         kind = type(duration).__name__
         raise TypeError(f"{argument}: seconds or a timedelta are wanted, not a {kind}")
-    if not math.isfinite(duration) or abs(duration) > _LONGEST_SECONDS:
+    if not abs(duration) <= _LONGEST_SECONDS:  # NaN is not, either.
         raise ValidationError(
             f"{argument}: is {duration} s; at most {_LONGEST_SECONDS} s are possible"
         )
@@ -92,3 +93,46 @@ def batch_size(argument: str, size: int) -> int:
     if not 1 <= whole(argument, size) <= _LARGEST_BATCH:
         raise ValidationError(f"{argument}: must be from 1 to {_LARGEST_BATCH}, and is {size}")
     return size
+
+
+def instance(argument: str, value: Any, kind: type[T]) -> T:
+    """An object of the package; those of pgqrs.sync are others."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{argument}: {kind_name(kind)} is wanted, not {kind_name(type(value))}")
+    return value
+
+
+def kind_name(kind: type) -> str:
+    """A class of the package as users name it, or any other one."""
+    module = kind.__module__
+    if module.startswith("pgqrs._"):
+        module = "pgqrs"
+    return f"a {kind.__name__}" if module == "builtins" else f"a {module}.{kind.__name__}"
+
+
+def handler_of_messages(handler: Any) -> Any:
+    """A function that can be called."""
+    if not callable(handler):
+        raise TypeError(f"handler: a function is wanted, not {kind_name(type(handler))}")
+    return handler
+
+
+def coroutine_function(handler: Any) -> Any:
+    """A coroutine function, or an object of which one cannot tell before it is called."""
+    function = handler_of_messages(handler)
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) and not inspect.iscoroutinefunction(function):
+        raise TypeError(
+            "handler: a coroutine function is wanted, not a plain one; pgqrs.sync takes those"
+        )
+    return handler
+
+
+def error_text(error: BaseException) -> str:
+    """What an exception says, as text that UTF-8 can hold, whatever its class makes of it."""
+    try:
+        said = str(error)
+    except Exception as another:
+        said = f"(its text is not to be had: {type(another).__name__})"
+    return said.encode(errors="backslashreplace").decode()

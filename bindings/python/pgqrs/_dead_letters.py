@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import builtins
 
     from . import _core
+    from ._store import Store
 
 
 class DeadLetters:
@@ -28,7 +29,8 @@ class DeadLetters:
         1
     """
 
-    def __init__(self, queue: _core.Queue) -> None:
+    def __init__(self, store: Store, queue: _core.Queue) -> None:
+        self._store = store  # Which closes when nothing refers to it.
         self._queue = queue
 
     async def count(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _core
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -47,3 +47,18 @@ async def pause(seconds: float) -> None:
         import asyncio
 
         await asyncio.sleep(seconds)
+
+
+async def to_the_end(request: Awaitable[Any]) -> None:
+    """Awaits a request that is over, done or not, also where this is cancelled meanwhile."""
+    if _core.is_blocking():
+        await request
+        return
+    import asyncio
+
+    running = asyncio.ensure_future(request)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise

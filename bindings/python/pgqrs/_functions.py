@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from ._admin import Admin
-from ._arguments import items
-from ._poll import DequeueBuilder, ephemeral_worker
+from ._arguments import batch_size as checked_size
+from ._arguments import coroutine_function, instance, items
+from ._poll import DequeueBuilder, closing, finish, give_back, new_ephemeral
+from ._store import Consumer, Producer, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from . import _core
-    from ._store import Consumer, Producer, Store
 
 
 def admin(store: Store) -> Admin:
@@ -22,17 +23,17 @@ def admin(store: Store) -> Admin:
 
 async def enqueue(producer: Producer, payload: Any) -> int:
     """Stores a message and gives its id."""
-    return await producer.enqueue(payload)
+    return await instance("producer", producer, Producer).enqueue(payload)
 
 
 async def enqueue_batch(producer: Producer, payloads: Sequence[Any]) -> list[int]:
     """Stores all of the messages or none, and gives their ids in the same order."""
-    return await producer.enqueue_batch(payloads)
+    return await instance("producer", producer, Producer).enqueue_batch(payloads)
 
 
 async def enqueue_delayed(producer: Producer, payload: Any, delay_seconds: float) -> int:
     """Stores a message that nobody gets before ``delay_seconds`` are over."""
-    return await producer.enqueue_delayed(payload, delay_seconds)
+    return await instance("producer", producer, Producer).enqueue_delayed(payload, delay_seconds)
 
 
 @overload
@@ -45,7 +46,9 @@ def dequeue(
     consumer: Consumer[Any] | None = None, batch_size: int | None = None
 ) -> DequeueBuilder | Coroutine[Any, Any, list[_core.QueueMessage[Any]]]:
     """Takes up to ``batch_size`` messages. Without arguments: a builder for more than that."""
-    return DequeueBuilder() if consumer is None else consumer.dequeue(batch_size)
+    if consumer is None:
+        return DequeueBuilder()
+    return instance("consumer", consumer, Consumer).dequeue(batch_size)
 
 
 def dequeue_builder() -> DequeueBuilder:
@@ -55,26 +58,28 @@ def dequeue_builder() -> DequeueBuilder:
 
 async def archive(consumer: Consumer[Any], message: _core.QueueMessage[Any]) -> bool:
     """Finishes a message. False where the consumer does not hold it."""
-    return await consumer.archive(message.id)
+    return await instance("consumer", consumer, Consumer).archive(message.id)
 
 
 async def archive_batch(
     consumer: Consumer[Any], messages: Sequence[_core.QueueMessage[Any]]
 ) -> list[bool]:
     """Finishes many messages in one transaction."""
-    return await consumer.archive_many([message.id for message in messages])
+    return await instance("consumer", consumer, Consumer).archive_many(
+        [message.id for message in messages]
+    )
 
 
 async def delete(consumer: Consumer[Any], message: _core.QueueMessage[Any]) -> bool:
     """Removes a message for good. False where the consumer does not hold it."""
-    return await consumer.delete(message.id)
+    return await instance("consumer", consumer, Consumer).delete(message.id)
 
 
 async def extend_vt(
     consumer: Consumer[Any], message: _core.QueueMessage[Any], seconds: float
 ) -> bool:
     """Lets the lease of a message end ``seconds`` from now."""
-    return await consumer.extend_vt(message.id, seconds)
+    return await instance("consumer", consumer, Consumer).extend_vt(message.id, seconds)
 
 
 async def produce(store: Store, queue: str, payload: Any) -> int:
@@ -85,8 +90,8 @@ async def produce(store: Store, queue: str, payload: Any) -> int:
 
 async def produce_batch(store: Store, queue: str, payloads: Sequence[Any]) -> list[int]:
     """Stores all of the messages or none, as a worker that exists for this call."""
-    core = await store._core.open_queue(queue)
-    async with ephemeral_worker(core):
+    core = await instance("store", store, Store)._core.open_queue(queue)
+    async with closing(await new_ephemeral(core)):
         return await core.enqueue_batch(items("payloads", payloads))
 
 
@@ -97,8 +102,10 @@ async def consume(
 
     It returns at once where there is none.
 
-    Where the handler raises, the message is given back, and the exception comes out.
+    Where the handler raises, the message is given back, and the exception comes out. The lease is
+    as for :func:`consume_batch`.
     """
+    coroutine_function(handler)
 
     async def handle_one(messages: list[_core.QueueMessage[Any]]) -> None:
         await handler(messages[0])
@@ -115,16 +122,21 @@ async def consume_batch(
     """Takes up to ``batch_size`` messages, awaits ``handler(messages)``, and archives all of them.
 
     Where the handler raises, all are given back, and the exception comes out.
+
+    Leases are not extended: the handler has to end within the default lease, else others get the
+    messages too, and a warning is logged. :class:`Worker` extends them.
     """
-    core = await store._core.open_queue(queue)
-    async with ephemeral_worker(core) as worker:
-        messages = await worker.dequeue(batch_size)
+    size = checked_size("batch_size", batch_size)
+    coroutine_function(handler)
+    core = await instance("store", store, Store)._core.open_queue(queue)
+    async with closing(await new_ephemeral(core)) as worker:
+        messages = await worker.dequeue(size)
         if not messages:
             return
         ids = [message.id for message in messages]
         try:
             await handler(messages)
         except BaseException:
-            await worker.release_many(ids, 0)
+            await give_back(worker, ids)
             raise
-        await worker.ack_many(ids)
+        await finish(worker, ids)

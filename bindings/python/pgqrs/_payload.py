@@ -9,6 +9,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._arguments import error_text
 from ._errors import ConfigError, SerializationError
 
 if TYPE_CHECKING:
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@functools.cache
-def _adapter(kind: Any) -> Any:
+def _new_adapter(kind: Any) -> Any:
     try:
         import pydantic
     except ImportError:
@@ -29,13 +29,16 @@ def _adapter(kind: Any) -> Any:
         ) from None
     try:
         return pydantic.TypeAdapter(kind)
-    except pydantic.errors.PydanticUserError as error:
+    except Exception as error:  # Whatever comes of what is no type.
         raise ConfigError(f"payload_type: pydantic cannot read {_name(kind)}: {error}") from error
 
 
-@functools.cache
+_adapter = functools.cache(_new_adapter)
+
+
 def _loader(kind: Any) -> Callable[[str], Any]:
-    adapter = _adapter(kind)
+    # Other types may be equal and read different things, as `int | str` and `str | int` do.
+    adapter = _adapter(kind) if isinstance(kind, type) else _new_adapter(kind)
 
     def load(text: str) -> Any:
         try:
@@ -68,10 +71,15 @@ class Loading:
 def to_plain(value: Any) -> Any:
     """A JSON value of an instance; the same object where it is none of a class that is known."""
     kind: Any = type(value)
-    if hasattr(kind, "__dataclass_fields__"):
-        return _adapter(kind).dump_python(value, mode="json")
-    # Whoever has an instance of a model has imported it.
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(value, pydantic.BaseModel):
-        return value.model_dump(mode="json")
+    try:
+        if hasattr(kind, "__dataclass_fields__"):
+            return _adapter(kind).dump_python(value, mode="json")
+        # Whoever has an instance of a model has imported it.
+        pydantic = sys.modules.get("pydantic")
+        if pydantic is not None and isinstance(value, pydantic.BaseModel):
+            return value.model_dump(mode="json")
+    except (ValueError, RecursionError) as error:  # What pydantic raises is a ValueError.
+        raise SerializationError(
+            f"a {_name(kind)} cannot be written as JSON: {error_text(error)}"
+        ) from error
     return value

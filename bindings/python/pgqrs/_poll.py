@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic
 
 from . import _core
-from ._arguments import batch_size, moment, text, whole
-from ._drive import pause
-from ._errors import PgqrsError, ValidationError
+from ._arguments import batch_size, coroutine_function, instance, moment, text, whole
+from ._drive import pause, to_the_end
+from ._errors import PgqrsConnectionError, PgqrsError, ValidationError
 from ._payload import Loading
 from ._typing import P
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
     from types import TracebackType
 
@@ -32,14 +32,37 @@ async def new_ephemeral(queue: _core.Queue) -> _core.Consumer:
     return await queue.new_consumer(f"__ephemeral__{os.urandom(16).hex()}")
 
 
+async def after_an_error(what: str, done: Awaitable[Any]) -> None:
+    """Awaits what puts things in order after an error, which no other one is to hide."""
+    try:
+        await done
+    except Exception:
+        _log.warning("%s failed", what, exc_info=True)
+
+
 @asynccontextmanager
-async def ephemeral_worker(queue: _core.Queue) -> AsyncIterator[_core.Consumer]:
-    """The same for the time of a call, which is left Stopped."""
-    worker = await new_ephemeral(queue)
+async def closing(worker: _core.Consumer) -> AsyncIterator[_core.Consumer]:
+    """A worker that is left Stopped."""
     try:
         yield worker
-    finally:
-        await worker.close()
+    except BaseException:
+        await after_an_error(f"closing worker {worker.worker_id}", worker.close())
+        raise
+    await worker.close()
+
+
+async def give_back(worker: _core.Consumer, ids: Sequence[int]) -> None:
+    """Makes the messages of a handler that failed visible at once."""
+    await after_an_error(f"giving back messages {ids}", worker.release_many(ids, 0))
+
+
+async def finish(worker: _core.Consumer, ids: Sequence[int]) -> int:
+    """Archives the messages of a handler that returned, and gives the number of them."""
+    held = await worker.ack_many(ids)
+    lost = [message_id for message_id, is_held in zip(ids, held, strict=True) if not is_held]
+    if lost:
+        _log.warning("messages %s were handled, but no longer held: a lease had ended", lost)
+    return sum(held)
 
 
 def _interval(argument: str, milliseconds: int) -> int:
@@ -54,8 +77,8 @@ def _interval(argument: str, milliseconds: int) -> int:
 class ConsumerIterator(Generic[P]):
     """The messages of a queue, one after another, as they come. Made by :meth:`Store.consume_iter`.
 
-    Each is under the default lease, and stays with the iterator until it is archived or deleted, or
-    the iterator is closed.
+    Each is under the default lease, which is not extended, and stays with the iterator until it is
+    archived or deleted, the lease ends, or the iterator is closed.
 
     Example:
         >>> message_id = await producer.enqueue({"to": "ada"})
@@ -153,7 +176,9 @@ class DequeueBuilder:
 
     def worker(self, consumer: Consumer[Any]) -> DequeueBuilder:
         """The consumer that takes them."""
-        self._consumer = consumer
+        from ._store import Consumer
+
+        self._consumer = instance("worker", consumer, Consumer)
         return self
 
     def from_queue(self, name: str) -> DequeueBuilder:
@@ -182,15 +207,15 @@ class DequeueBuilder:
     def handle(
         self, handler: Callable[[_core.QueueMessage[Any]], Awaitable[Any]]
     ) -> DequeueBuilder:
-        """What is awaited for each message, one at a time."""
-        self._handler, self._takes_batches = handler, False
+        """The coroutine function that is awaited for each message, one at a time."""
+        self._handler, self._takes_batches = coroutine_function(handler), False
         return self
 
     def handle_batch(
         self, handler: Callable[[list[_core.QueueMessage[Any]]], Awaitable[Any]]
     ) -> DequeueBuilder:
-        """What is awaited for all messages that were taken together."""
-        self._handler, self._takes_batches = handler, True
+        """The coroutine function that is awaited for all messages that were taken together."""
+        self._handler, self._takes_batches = coroutine_function(handler), True
         return self
 
     async def poll(self, store: Store) -> None:
@@ -199,7 +224,13 @@ class DequeueBuilder:
         A message whose handler returns is archived; where it raises, the message is given back, and
         becomes a dead letter after ``Config.max_read_ct`` tries. While it polls, the worker is
         Polling; afterwards it is Suspended.
+
+        Leases are not extended: handlers have to end within the default lease, else others get the
+        messages too, and a warning is logged. :class:`Worker` extends them.
         """
+        from ._store import Store
+
+        instance("store", store, Store)
         if self._handler is None:
             raise ValidationError("handle: there is no handler")
         if (self._batch or 1) > 1 and not self._takes_batches:
@@ -210,32 +241,50 @@ class DequeueBuilder:
         if self._queue is None:
             raise ValidationError("worker: neither a consumer nor a queue is given")
         queue = await store._core.open_queue(self._queue)
-        async with ephemeral_worker(queue) as worker:
+        async with closing(await new_ephemeral(queue)) as worker:
             await self._poll(store, worker, Loading(None))
 
     async def _poll(self, store: Store, worker: _core.Consumer, loading: Loading) -> None:
-        if await worker.status() is _core.WorkerStatus.Suspended:
+        try:
+            await self._begin(worker)
+            await self._until_interrupted(store, worker, loading)
+            await worker.set_status(_core.WorkerStatus.Suspended)
+        except PgqrsConnectionError:
+            raise  # Nor can the state be changed. The next poll goes on from it.
+        except BaseException:
+            await after_an_error(f"leaving the poll of {worker.worker_id}", self._leave(worker))
+            raise
+        raise PgqrsError(f"worker {worker.worker_id} was interrupted")
+
+    @staticmethod
+    async def _begin(worker: _core.Consumer) -> None:
+        status = await worker.status()
+        if status is _core.WorkerStatus.Suspended:
             await worker.set_status(_core.WorkerStatus.Ready)
-        await worker.set_status(_core.WorkerStatus.Polling)
+        # A poll that ended while the database was away has left it as it was.
+        if status not in (_core.WorkerStatus.Polling, _core.WorkerStatus.Interrupted):
+            await to_the_end(worker.set_status(_core.WorkerStatus.Polling))
+
+    @staticmethod
+    async def _leave(worker: _core.Consumer) -> None:
+        if await worker.status() is _core.WorkerStatus.Polling:
+            await worker.set_status(_core.WorkerStatus.Ready)
+
+    async def _until_interrupted(
+        self, store: Store, worker: _core.Consumer, loading: Loading
+    ) -> None:
         size = self._batch or (store._config.default_max_batch_size if self._takes_batches else 1)
         interval = self._interval or _interval("poll_interval_ms", store._config.poll_interval_ms)
         looked = time.monotonic()
-        try:
-            while True:
-                messages = await self._take(worker, size, interval)
-                if messages:
-                    await self._handle(worker, loading(messages))
-                if (time.monotonic() - looked) * 1_000_000 < interval:
-                    continue
-                looked = time.monotonic()
-                if await worker.status() is _core.WorkerStatus.Interrupted:
-                    break
-        except BaseException:
-            if await worker.status() is _core.WorkerStatus.Polling:
-                await worker.set_status(_core.WorkerStatus.Ready)
-            raise
-        await worker.set_status(_core.WorkerStatus.Suspended)
-        raise PgqrsError(f"worker {worker.worker_id} was interrupted")
+        while True:
+            messages = await self._take(worker, size, interval)
+            if messages:
+                await self._handle(worker, loading(messages))
+            if (time.monotonic() - looked) * 1_000_000 < interval:
+                continue
+            looked = time.monotonic()
+            if await worker.status() is _core.WorkerStatus.Interrupted:
+                return
 
     async def _take(
         self, worker: _core.Consumer, size: int, interval: int
@@ -257,9 +306,9 @@ class DequeueBuilder:
             await self._handler(messages if self._takes_batches else messages[0])
         except Exception:
             _log.exception("the handler failed; messages %s are given back", ids)
-            await worker.release_many(ids, 0)
+            await give_back(worker, ids)
         except BaseException:
-            await worker.release_many(ids, 0)
+            await give_back(worker, ids)
             raise
         else:
-            await worker.ack_many(ids)
+            await finish(worker, ids)

@@ -10,7 +10,7 @@ from ._arguments import items, moment, not_negative, positive
 from ._config import Config, renamed
 from ._dead_letters import DeadLetters
 from ._drive import in_thread
-from ._errors import ConfigError
+from ._errors import ConfigError, QueueNotFoundError
 from ._payload import Loading
 from ._poll import ConsumerIterator
 from ._tables import Messages, Queues, Workers
@@ -246,7 +246,10 @@ class Store:
         A name has 1 to 255 bytes of UTF-8 without control characters, else ``ValidationError``.
         """
         await self._core.create_queue(name)
-        return next(queue for queue in await self._core.queues() if queue.queue_name == name)
+        for queue in await self._core.queues():
+            if queue.queue_name == name:
+                return queue
+        raise QueueNotFoundError(f"name: the queue {name!r} was deleted as soon as it was made")
 
     async def producer(self, queue: str) -> Producer:
         """A producer for a queue that exists (else ``QueueNotFoundError``)."""
@@ -293,7 +296,7 @@ class Store:
 
     async def dead_letters(self, queue: str) -> DeadLetters:
         """The messages of a queue that were given up (``QueueNotFoundError``)."""
-        return DeadLetters(await self._core.open_queue(queue))
+        return DeadLetters(self, await self._core.open_queue(queue))
 
     async def get_queues(self) -> Queues:
         """The table of queues."""

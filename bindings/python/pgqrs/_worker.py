@@ -8,20 +8,31 @@ import logging
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Generic, overload
 
-from ._arguments import micros, not_negative, positive
-from ._errors import PgqrsConnectionError, ValidationError
+from ._arguments import (
+    error_text,
+    handler_of_messages,
+    instance,
+    micros,
+    not_negative,
+    positive,
+    text,
+    whole,
+)
+from ._errors import PgqrsConnectionError, PgqrsError, ValidationError
 from ._payload import Loading
+from ._poll import closing, finish
+from ._store import Store
 from ._typing import P
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import timedelta
     from types import TracebackType
 
     from . import _core
-    from ._store import Store
 
 _log = logging.getLogger("pgqrs.worker")
 
@@ -29,6 +40,20 @@ _LONGEST_REASON = 2000
 _SHORTEST_LEASE = micros("lease", 0.1)
 _LONG = micros("timeout", 60)
 _PAUSE_WHEN_AWAY = 1.0  # Seconds, after a call that has waited for as long as the store lets it.
+
+
+def _in_thread(handler: Callable[[Any], Any], message: _core.QueueMessage[Any]) -> Any:
+    """Calls a plain handler. No future can hold a StopIteration."""
+    try:
+        return handler(message)
+    except StopIteration as error:
+        raise RuntimeError("the handler raised StopIteration") from error
+
+
+def _from_1(argument: str, number: int) -> int:
+    if whole(argument, number) < 1:
+        raise ValidationError(f"{argument}: must be at least 1, and is {number}")
+    return number
 
 
 class RetryAfter(Exception):
@@ -130,25 +155,24 @@ class Worker(Generic[P]):
         payload_type: Any = None,
     ) -> None:
         """See the class for the arguments."""
-        if concurrency < 1:
-            raise ValidationError(f"concurrency: must be at least 1, and is {concurrency}")
-        if max_attempts < 1:
-            raise ValidationError(f"max_attempts: must be at least 1, and is {max_attempts}")
-        self._store = store
-        self._queue = queue
-        self._handler = handler
-        self._concurrency = concurrency
+        self._store = instance("store", store, Store)
+        self._queue = text("queue", queue)
+        self._handler = handler_of_messages(handler)
+        self._concurrency = _from_1("concurrency", concurrency)
         self._lease = positive("lease", lease)
         if self._lease < _SHORTEST_LEASE:
             raise ValidationError(f"lease: is below 0.1 seconds: {lease}")
-        self._max_attempts = max_attempts
+        self._max_attempts = _from_1("max_attempts", max_attempts)
         self._base_delay = not_negative("base_delay", base_delay)
         self._max_delay = not_negative("max_delay", max_delay)
         self._loading = Loading(payload_type)
         self._is_async = inspect.iscoroutinefunction(handler)
+        self._loop: asyncio.AbstractEventLoop | None = None  # That of run, since that was called.
         self._stopping = asyncio.Event()
+        self._is_cancelling = False
         self._consumer: _core.Consumer | None = None
-        self._running: dict[int, asyncio.Task[None]] = {}
+        # By task: a message whose lease has ended may come again while it is handled.
+        self._running: dict[asyncio.Task[None], int] = {}
         self._threads: ThreadPoolExecutor | None = None
         self._handled = 0
         self._failed = 0
@@ -175,59 +199,113 @@ class Worker(Generic[P]):
         self.stop()
 
     def stop(self) -> None:
-        """Takes no more messages. ``run`` returns when the handlers that run have finished."""
-        self._stopping.set()
+        """Takes no more messages; from any thread, as often as one likes.
+
+        ``run`` returns when the handlers that run have finished.
+        """
+        if self._loop is None:
+            self._stopping.set()
+        else:
+            with suppress(RuntimeError):  # The loop has ended, and run with it.
+                self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def run(self, *, handle_signals: bool = False) -> None:
-        """Handles messages until :meth:`stop`; with ``handle_signals`` also SIGINT, SIGTERM."""
-        queue = await self._store._core.open_queue(self._queue)
-        self._consumer = await queue.new_consumer("worker")
+        """Handles messages until :meth:`stop`; once only.
+
+        With ``handle_signals``, which is for the main thread, SIGINT and SIGTERM stop it too; a
+        second one cancels the handlers that run.
+
+        When it is cancelled, so are the handlers, and their messages are given back. A plain
+        function cannot be cancelled: it runs on in its thread while its message is given back at
+        once, and may be handled elsewhere at the same time.
+        """
+        if self._loop is not None:
+            raise PgqrsError("this worker runs already, or has ended: make another one")
+        self._loop = asyncio.get_running_loop()
+        with self._signals(self._loop) if handle_signals else nullcontext():
+            queue = await self._store._core.open_queue(self._queue)
+            # Its end gives back what is not finished.
+            async with closing(await queue.new_consumer("worker")) as self._consumer:
+                await self._work()
+
+    @contextmanager
+    def _signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Lets signals end the worker, and puts back what was there for them."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for number in before:
+                loop.add_signal_handler(number, self._on_signal)
+            yield
+        finally:
+            for number, handler in before.items():
+                if loop.remove_signal_handler(number) and handler is not None:
+                    signal.signal(number, handler)
+
+    def _on_signal(self) -> None:
+        if self._stopping.is_set():
+            self._cancel_handlers()
+        self._stopping.set()
+
+    def _cancel_handlers(self) -> None:
+        self._is_cancelling = True
+        for task in self._running:
+            task.cancel()
+
+    async def _work(self) -> None:
         if not self._is_async:
             self._threads = ThreadPoolExecutor(self._concurrency, "pgqrs-worker")
-        if handle_signals:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, self.stop)
         extending = asyncio.ensure_future(self._extend_leases())
         try:
             await self._feed()
             while self._running:
-                await asyncio.wait(self._running.values())
+                await asyncio.wait(self._running)
         finally:
             extending.cancel()
-            for task in self._running.values():
-                task.cancel()
+            self._cancel_handlers()
             if self._threads is not None:
                 self._threads.shutdown(wait=False, cancel_futures=True)
-            await self._consumer.close()  # Gives back what is not finished.
+            if self._running:
+                await asyncio.wait(self._running)
 
     async def _feed(self) -> None:
         """Takes messages, as many as there are free places, until the end."""
-        assert self._consumer is not None
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             while not self._stopping.is_set():
                 free = self._concurrency - len(self._running)
                 if free == 0:
                     await asyncio.wait(
-                        [*self._running.values(), stopping], return_when=asyncio.FIRST_COMPLETED
+                        [*self._running, stopping], return_when=asyncio.FIRST_COMPLETED
                     )
                     continue
-                taking = asyncio.ensure_future(self._take(free))
-                await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
-                if not taking.done():
-                    taking.cancel()  # A message that comes all the same is given back.
-                    return
                 try:
-                    messages = taking.result()
+                    self._start(await self._take_unless(stopping, free))
                 except PgqrsConnectionError as error:
                     _log.warning("the database is away; going on when it is back: %s", error)
                     await asyncio.wait([stopping], timeout=_PAUSE_WHEN_AWAY)
-                    continue
-                for message in messages:
-                    task = asyncio.ensure_future(self._handle(message))
-                    self._running[message.id] = task
         finally:
             stopping.cancel()
+
+    def _start(self, messages: list[_core.QueueMessage[Any]]) -> None:
+        """Starts the handlers of messages."""
+        for message in messages:
+            if message.id in self._running.values():  # It holds the message again, as before.
+                _log.warning("the lease of message %d ended while it was handled", message.id)
+                continue
+            task = asyncio.ensure_future(self._handle(message))
+            self._running[task] = message.id
+            task.add_done_callback(self._running.pop)
+
+    async def _take_unless(
+        self, stopping: asyncio.Future[Any], count: int
+    ) -> list[_core.QueueMessage[Any]]:
+        """Messages, or none where the worker is to stop before one comes."""
+        taking = asyncio.ensure_future(self._take(count))
+        try:
+            await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return taking.result() if taking.done() else []
+        finally:
+            taking.cancel()  # A message that comes all the same is given back.
 
     async def _take(self, count: int) -> list[_core.QueueMessage[Any]]:
         assert self._consumer is not None
@@ -237,28 +315,33 @@ class Worker(Generic[P]):
         assert self._consumer is not None
         try:
             try:
-                if self._is_async:
-                    await self._handler(message)
-                else:
-                    loop = asyncio.get_running_loop()
-                    result = await loop.run_in_executor(self._threads, self._handler, message)
-                    if inspect.isawaitable(result):  # Of an object that looked like a function.
-                        await result
+                await self._call(message)
             except RetryAfter as retry:
                 await self._consumer.release(message.id, retry._micros)
             except Discard as discard:
                 await self._consumer.dead_letter(message.id, self._reason(discard))
+            except asyncio.CancelledError as error:
+                if self._is_cancelling:
+                    raise
+                await self._fail(message, error)  # Of something that the handler awaited.
             except Exception as error:
                 await self._fail(message, error)
             else:
-                self._handled += 1
-                await self._consumer.ack(message.id)
+                archived = await finish(self._consumer, [message.id])
+                self._handled += archived  # Others may have been counted meanwhile.
         except Exception:
             _log.exception("message %d could not be finished; it will come again", message.id)
-        finally:
-            del self._running[message.id]
 
-    async def _fail(self, message: _core.QueueMessage[Any], error: Exception) -> None:
+    async def _call(self, message: _core.QueueMessage[Any]) -> None:
+        if self._is_async:
+            await self._handler(message)
+            return
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._threads, _in_thread, self._handler, message)
+        if inspect.isawaitable(result):  # Of an object that looked like a function.
+            await result
+
+    async def _fail(self, message: _core.QueueMessage[Any], error: BaseException) -> None:
         assert self._consumer is not None
         self._failed += 1
         if message.read_ct >= self._max_attempts:
@@ -274,15 +357,22 @@ class Worker(Generic[P]):
 
     async def _extend_leases(self) -> None:
         """Extends the leases of all messages that are being handled, three times in a lease."""
-        assert self._consumer is not None
+        loop = asyncio.get_running_loop()
+        last = loop.time()
         while True:
-            await asyncio.sleep(self._lease / 3e6)
-            for message_id in list(self._running):
-                try:
-                    await self._consumer.extend_lease(message_id, self._lease)
-                except Exception:
-                    _log.exception("the lease of message %d could not be extended", message_id)
+            # However long the last extensions took.
+            await asyncio.sleep(last + self._lease / 3e6 - loop.time())
+            last = loop.time()
+            await asyncio.gather(*map(self._extend_lease, self._running.values()))
+
+    async def _extend_lease(self, message_id: int) -> None:
+        assert self._consumer is not None
+        try:
+            await self._consumer.extend_lease(message_id, self._lease)
+        except Exception:
+            _log.exception("the lease of message %d could not be extended", message_id)
 
     @staticmethod
-    def _reason(error: Exception) -> str:
-        return f"{type(error).__name__}: {error}".replace("\x00", "")[:_LONGEST_REASON]
+    def _reason(error: BaseException) -> str:
+        said = f"{type(error).__name__}: {error_text(error)}"
+        return said.replace("\x00", "")[:_LONGEST_REASON]

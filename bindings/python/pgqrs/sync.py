@@ -19,9 +19,9 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import _admin, _dead_letters, _functions, _poll, _store, _tables, _worker
+from . import _admin, _arguments, _core, _dead_letters, _functions, _poll, _store, _tables, _worker
 from ._config import Config
-from ._core import (  # noqa: TC001
+from ._core import (
     QueueInfo,
     QueueMessage,
     QueueMetrics,
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 class _Blocking:
     """An object of the asynchronous interface whose coroutines block."""
 
-    def __init__(self, wrapped: Any) -> None:
-        self._async = wrapped
+    _async: Any
+
+    def __init__(self, *_: object) -> None:
+        raise TypeError(f"a {type(self).__name__} is made by functions and methods")
 
     def __repr__(self) -> str:
         return f"{type(self).__module__}.{type(self).__name__}({self._async!r})"
@@ -59,36 +61,85 @@ _classes: dict[type, type[_Blocking]] = {}
 
 
 def _to_blocking(value: Any) -> Any:
-    made = _classes.get(type(value))
-    return value if made is None else made(value)
+    kind = _classes.get(type(value))
+    if kind is None:
+        return value
+    made = kind.__new__(kind)
+    made._async = value
+    return made
 
 
 def _to_async(value: Any) -> Any:
-    return value._async if isinstance(value, _Blocking) else value
+    if isinstance(value, _Blocking):
+        return value._async
+    if type(value) in _classes:
+        blocking, own = _classes[type(value)], type(value)
+        raise TypeError(
+            f"{_arguments.kind_name(blocking)} is wanted, not {_arguments.kind_name(own)}"
+        )
+    return value
 
 
-def _async_handler(handler: Any) -> Any:
-    if not callable(handler):
-        return handler
+def _plain_handler(handler: Any) -> Callable[..., Any]:
+    """A handler that is refused where it is, or turns out to be, asynchronous."""
+    if _is_coroutine_function(_arguments.handler_of_messages(handler)):
+        raise TypeError("handler: a plain function is wanted; pgqrs takes coroutine functions")
 
-    async def call(*args: Any) -> Any:
-        return handler(*args)
+    def call(*args: Any) -> Any:
+        result = handler(*args)
+        if inspect.isawaitable(result):
+            if inspect.iscoroutine(result):
+                result.close()
+            raise TypeError("handler: its result is to be awaited; pgqrs takes such functions")
+        return result
 
     return call
 
 
+def _is_coroutine_function(handler: Any) -> bool:
+    return any(map(inspect.iscoroutinefunction, (handler, type(handler).__call__)))
+
+
+def _async_handler(handler: Any) -> Any:
+    plain = _plain_handler(handler)
+
+    async def call(*args: Any) -> Any:
+        # It may run an event loop of its own.
+        before = _core.set_blocking(False)
+        try:
+            return plain(*args)
+        finally:
+            _core.set_blocking(before)
+
+    return call
+
+
+def _converter(
+    function: Callable[..., Any], convert_handler: Callable[[Any], Any]
+) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[list[Any], dict[str, Any]]]:
+    """What makes arguments for this function of those for the blocking one."""
+    names = list(inspect.signature(function).parameters)
+    by_name = {"handler": convert_handler}
+    converters = [by_name.get(name, _to_async) for name in names]
+
+    def convert(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        converted = [each(value) for each, value in zip(converters, args, strict=False)]
+        converted += args[len(converters) :]  # One too many, which the function will tell.
+        return converted, {
+            name: by_name.get(name, _to_async)(value) for name, value in named.items()
+        }
+
+    return convert
+
+
 def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that blocks until the result of this one is there."""
-    names = list(inspect.signature(function).parameters)
-    converters = [_async_handler if name == "handler" else _to_async for name in names]
+    convert = _converter(function, _async_handler)
 
     @functools.wraps(function, assigned=("__name__", "__qualname__", "__annotations__"))
     def call(*args: Any, **named: Any) -> Any:
-        converted = [convert(value) for convert, value in zip(converters, args, strict=False)]
-        converted += args[len(converters) :]  # One too many, which the function will tell.
-        for name, value in named.items():
-            named[name] = _async_handler(value) if name == "handler" else _to_async(value)
-        result = function(*converted, **named)
+        converted, options = convert(args, named)
+        result = function(*converted, **options)
         if inspect.iscoroutine(result):
             try:
                 result = run_blocking(result)
@@ -99,6 +150,20 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 
     call.__doc__ = _without_async(function.__doc__)
     return call
+
+
+def _maker(wrapped: Any) -> Callable[..., None]:
+    """The constructor of a class that is made of this one."""
+    # Only workers get a handler, which runs in a thread.
+    convert = _converter(wrapped, _plain_handler)
+
+    @functools.wraps(wrapped.__init__, assigned=("__name__", "__annotations__"))
+    def construct(self: _Blocking, *args: Any, **named: Any) -> None:
+        converted, options = convert(args, named)
+        self._async = wrapped(*converted, **options)
+
+    construct.__doc__ = wrapped.__init__.__doc__
+    return construct
 
 
 def _without_async(text: str | None) -> str | None:
@@ -113,7 +178,7 @@ def _property(name: str, doc: str | None) -> property:
     return property(read, doc=doc)
 
 
-def _make_class(wrapped: type) -> type[_Blocking]:
+def _make_class(wrapped: type, *, can_be_made: bool = False) -> type[_Blocking]:
     members: dict[str, Any] = {
         "__doc__": _without_async(wrapped.__doc__),
         "__module__": __name__,
@@ -126,6 +191,8 @@ def _make_class(wrapped: type) -> type[_Blocking]:
             members[name] = _property(name, member.__doc__)
         else:
             members[name] = _blocking(member)
+    if can_be_made:
+        members["__init__"] = _maker(wrapped)
     if hasattr(wrapped, "__class_getitem__"):
         members["__class_getitem__"] = classmethod(types.GenericAlias)
     made = type(wrapped.__name__, (_Blocking,), members)
@@ -133,53 +200,8 @@ def _make_class(wrapped: type) -> type[_Blocking]:
     return made
 
 
-class Worker(_Blocking):
-    """A worker whose handler is a plain function; :meth:`run` blocks. See :class:`pgqrs.Worker`."""
-
-    def __init__(
-        self,
-        store: Any,
-        queue: str,
-        handler: Callable[[QueueMessage], Any],
-        **options: Any,
-    ) -> None:
-        """As for :class:`pgqrs.Worker`."""
-        super().__init__(_worker.Worker(store._async, queue, handler, **options))
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-
-    @property
-    def handled(self) -> int:
-        """How many messages were handled."""
-        handled: int = self._async.handled
-        return handled
-
-    @property
-    def failed(self) -> int:
-        """How often a handler failed."""
-        failed: int = self._async.failed
-        return failed
-
-    def run(self, *, handle_signals: bool = False) -> None:
-        """Handles messages until :meth:`stop`; with ``handle_signals`` also SIGINT, SIGTERM."""
-
-        async def main() -> None:
-            self._loop = asyncio.get_running_loop()
-            await self._async.run(handle_signals=handle_signals)
-
-        asyncio.run(main())
-
-    def stop(self) -> None:
-        """Takes no more messages; from any thread. ``run`` returns when handlers have finished."""
-        if self._loop is None:
-            self._async.stop()
-        else:
-            self._loop.call_soon_threadsafe(self._async.stop)
+def _run(self: _Blocking, *, handle_signals: bool = False) -> None:
+    asyncio.run(self._async.run(handle_signals=handle_signals))
 
 
 Store = _make_class(_store.Store)
@@ -188,10 +210,13 @@ Consumer = _make_class(_store.Consumer)
 Admin = _make_class(_admin.Admin)
 DeadLetters = _make_class(_dead_letters.DeadLetters)
 ConsumerIterator = _make_class(_poll.ConsumerIterator)
-DequeueBuilder = _make_class(_poll.DequeueBuilder)
+DequeueBuilder = _make_class(_poll.DequeueBuilder, can_be_made=True)
 Queues = _make_class(_tables.Queues)
 Messages = _make_class(_tables.Messages)
 Workers = _make_class(_tables.Workers)
+Worker = _make_class(_worker.Worker, can_be_made=True)
+# In an event loop, for the threads.
+Worker.run = functools.wraps(_worker.Worker.run)(_run)  # type: ignore[attr-defined]
 
 admin = _blocking(_functions.admin)
 archive = _blocking(_functions.archive)

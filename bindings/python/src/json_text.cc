@@ -43,15 +43,51 @@ class Writer {
 
 [[noreturn]] void Refuse(const std::string& what) { throw SerializationError("payload: " + what); }
 
+nb::object Owned(PyObject* object) {
+  if (object == nullptr) throw nb::python_error();
+  return nb::steal(object);
+}
+
+nb::object Held(PyObject* borrowed) {
+  if (borrowed == nullptr) throw nb::python_error();
+  return nb::borrow(borrowed);
+}
+
+// Takes away the error that Python has raised where it is of this class; any other goes on.
+void Expect(PyObject* kind) {
+  if (PyErr_ExceptionMatches(kind) == 0) throw nb::python_error();
+  PyErr_Clear();
+}
+
+// As the class has it: the attribute may be anything, by a metaclass.
 std::string TypeName(nb::handle value) {
-  return nb::cast<std::string>(nb::handle(value.type()).attr("__name__"));
+  return nb::cast<std::string>(
+      Owned(PyType_GetName(reinterpret_cast<PyTypeObject*>(value.type().ptr()))));
+}
+
+// A key as it is shown, whatever its class makes of that.
+std::string Shown(nb::handle key) {
+  return nb::cast<std::string>(nb::repr(Owned(PyUnicode_FromObject(key.ptr()))));
 }
 
 // An instance of a class that is made for JSON, as a value of it.
 nb::object ToPlain(nb::handle value) {
-  const auto plain = nb::module_::import_("pgqrs._payload").attr("to_plain")(value);
-  if (plain.is(value)) Refuse("a " + TypeName(value) + " cannot be written as JSON");
-  return nb::object(plain);
+  const auto payload = nb::module_::import_("pgqrs._payload");
+  try {
+    auto plain = nb::object(payload.attr("to_plain")(value));
+    if (plain.is(value)) Refuse("a " + TypeName(value) + " cannot be written as JSON");
+    return plain;
+  } catch (const nb::python_error& error) {
+    if (!error.matches(payload.attr("SerializationError"))) throw;
+    Refuse(nb::cast<std::string>(nb::str(error.value())));
+  }
+}
+
+void CheckDepth(int depth) {
+  if (depth > Json::kMaxDepth) {
+    throw ValidationError("payload: nests deeper than " + std::to_string(Json::kMaxDepth) +
+                          " levels, or holds itself");
+  }
 }
 
 // Adds where it was to the reason of a value in a container.
@@ -85,6 +121,7 @@ void Writer::Value(nb::handle value, int depth) {
   } else if (PyList_Check(object) || PyTuple_Check(object)) {
     Sequence(value, depth + 1);
   } else {
+    CheckDepth(depth + 1);  // What it becomes may be an instance again.
     Value(ToPlain(value), depth + 1);
   }
 }
@@ -93,7 +130,7 @@ void Writer::Text(nb::handle text) {
   Py_ssize_t size = 0;
   const char* utf8 = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
   if (utf8 == nullptr) {
-    PyErr_Clear();
+    Expect(PyExc_UnicodeEncodeError);
     Refuse("a str holds a lone surrogate, which is no Unicode text");
   }
   text_ += '"';
@@ -143,7 +180,7 @@ void Writer::Integer(nb::handle number) {
   }
   const auto digits = nb::steal(PyNumber_ToBase(number.ptr(), 10));
   if (!digits.is_valid()) {
-    PyErr_Clear();
+    Expect(PyExc_ValueError);
     Refuse("an int has more digits than sys.set_int_max_str_digits() allows");
   }
   text_ += nb::cast<std::string>(digits);
@@ -162,29 +199,26 @@ void Writer::Float(nb::handle number) {
   if (text.find_first_of(".e") == std::string_view::npos) text_ += ".0";
 }
 
-void CheckDepth(int depth) {
-  if (depth > Json::kMaxDepth) {
-    throw ValidationError("payload: nests deeper than " + std::to_string(Json::kMaxDepth) +
-                          " levels, or holds itself");
-  }
-}
-
 void Writer::Dict(nb::handle dict, int depth) {
   CheckDepth(depth);
   text_ += '{';
-  PyObject* key = nullptr;
-  PyObject* value = nullptr;
+  PyObject* next_key = nullptr;
+  PyObject* next_value = nullptr;
   Py_ssize_t position = 0;
-  for (bool is_first = true; PyDict_Next(dict.ptr(), &position, &key, &value) != 0;
+  const auto size = PyDict_Size(dict.ptr());
+  for (bool is_first = true; PyDict_Next(dict.ptr(), &position, &next_key, &next_value) != 0;
        is_first = false) {
+    // An instance in it runs Python, and meanwhile the dict may be changed.
+    const auto key = Held(next_key);
+    const auto value = Held(next_value);
     if (!is_first) text_ += ',';
-    if (!PyUnicode_Check(key)) {
+    if (!PyUnicode_Check(key.ptr())) {
       Refuse("a key is a " + TypeName(key) + "; keys of JSON objects are str");
     }
     Text(key);
     text_ += ':';
-    At([&] { return "[" + nb::cast<std::string>(nb::repr(key)) + "]"; },
-       [&] { Value(value, depth); });
+    At([&] { return "[" + Shown(key) + "]"; }, [&] { Value(value, depth); });
+    if (PyDict_Size(dict.ptr()) != size) Refuse("a dict was changed while it was written");
   }
   text_ += '}';
 }
@@ -193,11 +227,15 @@ void Writer::Sequence(nb::handle sequence, int depth) {
   CheckDepth(depth);
   const bool is_list = PyList_Check(sequence.ptr());
   text_ += '[';
-  // The size is asked for each time: a list may be changed by another thread meanwhile.
-  for (Py_ssize_t i = 0; i < PySequence_Size(sequence.ptr()); ++i) {
+  // Asked for each time, as a list may be changed meanwhile; and not by __len__, which a class may
+  // have of its own.
+  const auto size = [&] {
+    return is_list ? PyList_Size(sequence.ptr()) : PyTuple_Size(sequence.ptr());
+  };
+  for (Py_ssize_t i = 0; i < size(); ++i) {
     if (i > 0) text_ += ',';
-    const auto item = nb::borrow(is_list ? PyList_GetItem(sequence.ptr(), i)
-                                         : PyTuple_GetItem(sequence.ptr(), i));
+    const auto item =
+        Held(is_list ? PyList_GetItem(sequence.ptr(), i) : PyTuple_GetItem(sequence.ptr(), i));
     At([&] { return "[" + std::to_string(i) + "]"; }, [&] { Value(item, depth); });
   }
   text_ += ']';
@@ -207,12 +245,7 @@ struct FreeDocument {
   void operator()(yyjson_doc* document) const { yyjson_doc_free(document); }
 };
 
-nb::object ObjectOf(yyjson_val* value);
-
-nb::object Owned(PyObject* object) {
-  if (object == nullptr) throw nb::python_error();
-  return nb::steal(object);
-}
+nb::object ObjectOf(yyjson_val* value, int depth);
 
 nb::object TextOf(yyjson_val* value) {
   return Owned(PyUnicode_DecodeUTF8(yyjson_get_str(value),
@@ -227,7 +260,11 @@ nb::object NumberOf(yyjson_val* value) {
     const auto* const end = text.data() + text.size();
     const auto result = std::from_chars(text.data(), end, number);
     if (result.ec == std::errc() && result.ptr == end) return Owned(PyLong_FromLongLong(number));
-    return Owned(PyLong_FromString(text.c_str(), nullptr, 10));
+    auto* const large = PyLong_FromString(text.c_str(), nullptr, 10);
+    if (large != nullptr) return Owned(large);
+    Expect(PyExc_ValueError);
+    throw SerializationError(
+        "a stored payload holds an int of more digits than sys.set_int_max_str_digits() allows");
   }
   double number = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) {
@@ -239,32 +276,41 @@ nb::object NumberOf(yyjson_val* value) {
   return Owned(PyFloat_FromDouble(number));
 }
 
-nb::object ListOf(yyjson_val* value) {
+nb::object ListOf(yyjson_val* value, int depth) {
   auto list = Owned(PyList_New(static_cast<Py_ssize_t>(yyjson_arr_size(value))));
   std::size_t index = 0;
   std::size_t count = 0;
   yyjson_val* item = nullptr;
   yyjson_arr_foreach(value, index, count, item) {
-    PyList_SetItem(list.ptr(), static_cast<Py_ssize_t>(index), ObjectOf(item).release().ptr());
+    PyList_SetItem(list.ptr(), static_cast<Py_ssize_t>(index),
+                   ObjectOf(item, depth).release().ptr());
   }
   return list;
 }
 
-nb::object DictOf(yyjson_val* value) {
+nb::object DictOf(yyjson_val* value, int depth) {
   auto dict = Owned(PyDict_New());
   std::size_t index = 0;
   std::size_t count = 0;
   yyjson_val* key = nullptr;
   yyjson_val* item = nullptr;
   yyjson_obj_foreach(value, index, count, key, item) {
-    if (PyDict_SetItem(dict.ptr(), TextOf(key).ptr(), ObjectOf(item).ptr()) != 0) {
+    if (PyDict_SetItem(dict.ptr(), TextOf(key).ptr(), ObjectOf(item, depth).ptr()) != 0) {
       throw nb::python_error();
     }
   }
   return dict;
 }
 
-nb::object ObjectOf(yyjson_val* value) {
+int Deeper(int depth) {
+  if (depth >= Json::kMaxDepth) {
+    throw SerializationError("a stored payload nests deeper than " +
+                             std::to_string(Json::kMaxDepth) + " levels");
+  }
+  return depth + 1;
+}
+
+nb::object ObjectOf(yyjson_val* value, int depth) {
   switch (yyjson_get_type(value)) {
     case YYJSON_TYPE_NULL:
       return nb::none();
@@ -273,9 +319,9 @@ nb::object ObjectOf(yyjson_val* value) {
     case YYJSON_TYPE_STR:
       return TextOf(value);
     case YYJSON_TYPE_ARR:
-      return ListOf(value);
+      return ListOf(value, Deeper(depth));
     case YYJSON_TYPE_OBJ:
-      return DictOf(value);
+      return DictOf(value, Deeper(depth));
     default:
       return NumberOf(value);
   }
@@ -291,7 +337,7 @@ nb::object FromJsonText(std::string_view text) {
   const std::unique_ptr<yyjson_doc, FreeDocument> document(yyjson_read_opts(
       const_cast<char*>(text.data()), text.size(), YYJSON_READ_NUMBER_AS_RAW, nullptr, &error));
   if (!document) throw SerializationError(std::string("a stored payload is no JSON: ") + error.msg);
-  return ObjectOf(yyjson_doc_get_root(document.get()));
+  return ObjectOf(yyjson_doc_get_root(document.get()), 0);
 }
 
 }  // namespace pgqrs::python

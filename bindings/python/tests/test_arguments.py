@@ -91,7 +91,7 @@ class Calls:
             pgqrs.Messages(store),
             pgqrs.Workers(store),
         )
-        dead = pgqrs.DeadLetters(producer._queue)
+        dead = pgqrs.DeadLetters(store, producer._queue)
         admin = pgqrs.admin(store)
         self.calls: list[tuple[Callable[..., Any], dict[str, Any]]] = [
             (store.queue, {"name": "other"}),
@@ -287,7 +287,46 @@ async def test_a_builder_that_lacks_something_says_what(config: pgqrs.Config) ->
         ("max_delay", math.nan),
     ],
 )
-async def test_a_worker_refuses_what_it_cannot_do(argument: str, value: Any) -> None:
+async def test_a_worker_refuses_options_outside_their_limits(argument: str, value: Any) -> None:
     async with await pgqrs.connect("sqlite::memory:") as store:
         with pytest.raises(pgqrs.ValidationError, match=f"^{argument}: "):
             pgqrs.Worker(store, "jobs", print, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("store", None),
+        ("queue", 5),
+        ("handler", None),
+        ("concurrency", 1.5),
+        ("concurrency", "x"),
+        ("lease", "x"),
+        ("max_attempts", None),
+    ],
+)
+async def test_a_worker_refuses_arguments_of_other_types(argument: str, value: Any) -> None:
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        arguments: dict[str, Any] = {"store": store, "queue": "jobs", "handler": print}
+        with pytest.raises(TypeError, match=f"^{argument}: "):
+            pgqrs.Worker(**{**arguments, argument: value})
+
+
+@pytest.mark.parametrize("duration", [10**400, -(10**400), math.nan, math.inf, 1e300])
+async def test_a_duration_beyond_all_limits_is_refused(duration: float) -> None:
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        producer = await store.producer("jobs")
+        with pytest.raises(pgqrs.ValidationError, match=r"^delay: "):
+            await producer.enqueue(1, delay=duration)
+
+
+@pytest.mark.parametrize("size", [0, 10**30])
+async def test_consume_batch_names_its_size(size: int) -> None:
+    async def handle(_: object) -> None:
+        raise AssertionError
+
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        with pytest.raises(pgqrs.ValidationError, match=r"^batch_size: "):
+            await pgqrs.consume_batch(store, "jobs", size, handle)

@@ -167,12 +167,6 @@ def test_administration(config: pgqrs.Config) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("dsn", ["mysql://x", "sqlite:", "turso:q.db?mode=x", "nonsense"])
-def test_a_dsn_without_meaning_is_a_config_error(dsn: str) -> None:
-    with pytest.raises(pgqrs.ConfigError, match="dsn"):
-        run(pgqrs.connect(dsn))
-
-
 def test_an_iterator_gives_messages_as_they_come(config: pgqrs.Config) -> None:
     async def main() -> None:
         store = await open_queue(config)
@@ -226,23 +220,6 @@ def test_a_poll_handles_until_it_is_interrupted(config: pgqrs.Config) -> None:
         assert await consumer.status() is WorkerStatus.Suspended
         metrics = await (await store.get_queues()).metrics("jobs")
         assert metrics.archived_messages == 2
-
-    run(main())
-
-
-def test_a_builder_says_what_is_missing(config: pgqrs.Config) -> None:
-    async def main() -> None:
-        store = await open_queue(config)
-
-        async def handle(message: object) -> None:
-            raise AssertionError
-
-        with pytest.raises(pgqrs.ValidationError, match="batch"):
-            await pgqrs.dequeue().from_queue("jobs").batch(2).handle(handle).poll(store)
-        with pytest.raises(pgqrs.ValidationError, match="handler"):
-            await pgqrs.dequeue_builder().from_queue("jobs").poll(store)
-        with pytest.raises(pgqrs.ValidationError, match="worker"):
-            await pgqrs.dequeue().handle(handle).poll(store)
 
     run(main())
 

@@ -48,6 +48,13 @@ ORDER = Order(
     address=Address(city="Turin"),
     amount=10**30,
 )
+
+
+@dataclasses.dataclass
+class Holder:
+    held: Any
+
+
 BASKET = Basket([Item("tea"), Item("cups", 4)], datetime(2026, 5, 17, tzinfo=UTC))
 
 
@@ -139,10 +146,8 @@ def without_pydantic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setitem(sys.modules, "pydantic", None)
     _payload._adapter.cache_clear()
-    _payload._loader.cache_clear()
     yield
     _payload._adapter.cache_clear()
-    _payload._loader.cache_clear()
 
 
 @pytest.mark.usefixtures("without_pydantic")
@@ -163,3 +168,39 @@ def test_a_type_that_pydantic_cannot_read_is_refused(config: pgqrs.Config) -> No
             store.consumer("jobs", payload_type=Odd)
         with pytest.raises(pgqrs.SerializationError, match="a Odd cannot be written"):
             store.producer("jobs").enqueue({"odd": Odd()})
+
+
+def test_types_that_are_equal_are_read_each_as_its_own() -> None:
+    from pgqrs._payload import Loading
+
+    class One(pydantic.RootModel[int]):
+        pass
+
+    class Other(pydantic.RootModel[int]):
+        pass
+
+    for kind, first in ((One | Other, One), (Other | One, Other)):
+        loading = Loading(kind)
+        assert loading._load is not None
+        assert type(loading._load("1")) is first
+
+
+@pytest.mark.parametrize("kind", [[int], 1, {"a": int}])
+async def test_what_is_no_type_is_refused(kind: Any) -> None:
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        with pytest.raises(pgqrs.ConfigError, match="payload_type: pydantic cannot read"):
+            await store.consumer("jobs", payload_type=kind)
+
+
+async def test_an_instance_that_holds_what_is_no_json_is_refused_by_its_place() -> None:
+    itself = Holder(None)
+    itself.held = itself
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        producer = await store.producer("jobs")
+        for odd in (Holder(object()), itself):
+            with pytest.raises(
+                pgqrs.SerializationError, match=r"payload\['a'\]: a Holder cannot be written"
+            ):
+                await producer.enqueue({"a": odd})

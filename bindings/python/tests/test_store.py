@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -193,3 +195,36 @@ async def test_a_configuration_without_limits_takes_what_the_other_refuses(dsn: 
         assert found is not None
         assert found.payload == payload
         await (await store.get_queues()).purge("limits")
+
+
+async def test_a_queue_that_is_deleted_as_soon_as_it_is_made_is_not_found(
+    config: pgqrs.Config,
+) -> None:
+    async with await pgqrs.connect_with(config) as store:
+        with pytest.raises(pgqrs.QueueNotFoundError, match="'jobs' was deleted"):
+            await pgqrs.Store(Forgetful(store._core), config).queue("jobs")
+
+
+class Forgetful:
+    """The core of a store whose new queues go at once."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    async def create_queue(self, name: str) -> None:
+        await self._core.create_queue(name)
+        await self._core.delete_queue(name, False)
+
+    async def queues(self) -> Any:
+        return await self._core.queues()
+
+
+async def test_dead_letters_keep_their_store_open(config: pgqrs.Config) -> None:
+    async def dead_letters() -> pgqrs.DeadLetters:
+        store = await pgqrs.connect_with(config)
+        await store.queue("jobs")
+        return await store.dead_letters("jobs")
+
+    dead = await dead_letters()
+    gc.collect()
+    assert await dead.list() == []

@@ -6,7 +6,6 @@ import inspect
 import os
 import signal
 import threading
-import time
 
 import pytest
 
@@ -90,7 +89,5 @@ def test_ctrl_c_interrupts_a_wait(config: pgqrs.Config) -> None:
     store = open_queue(config)
     consumer = store.consumer("jobs")
     threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        consumer.dequeue_wait(60)
-    assert time.monotonic() - began < 50
+        consumer.dequeue_wait(3600)

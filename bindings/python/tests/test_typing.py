@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(pgqrs.__file__).parent
 
-# What is of nanobind's making, which the test below looks at, and of functools and typing.
+# What is of nanobind's making, which the test below looks at, and of typing.
 NOT_COMPARED = r"""
 pgqrs\._core\..*
-pgqrs\._payload\._(adapter|loader)
 pgqrs\.sync\..*__class_getitem__
 """
 

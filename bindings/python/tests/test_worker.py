@@ -18,6 +18,7 @@ import pgqrs
 import pgqrs.sync
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 
@@ -148,23 +149,167 @@ def test_a_plain_function_runs_in_threads(config: pgqrs.Config) -> None:
     assert worker.handled == 6
 
 
+async def until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    async def wait() -> None:
+        while True:
+            met = condition()
+            if met if isinstance(met, bool) else await met:
+                return
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(wait(), 60)
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise KeyError
+
+
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("error", "reason"),
     [
-        ({"concurrency": 0}, "concurrency"),
-        ({"lease": 0}, "lease"),
-        ({"max_attempts": 0}, "max_att"),
+        (StopIteration(), "RuntimeError: the handler raised StopIteration"),
+        (ValueError("file \udc80\0"), "ValueError: file \\udc80"),
+        (Unspeakable(), "Unspeakable: (its text is not to be had: KeyError)"),
+        (asyncio.CancelledError("inner"), "CancelledError: inner"),
     ],
 )
-def test_options_outside_their_limits_are_named(
-    config: pgqrs.Config, options: dict[str, Any], words: str
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_whatever_a_handler_raises_is_a_failure(
+    error: BaseException, reason: str, is_async: bool
 ) -> None:
-    async def main() -> None:
-        store, _ = await open_queue(config)
-        with pytest.raises(pgqrs.ValidationError, match=words):
-            pgqrs.Worker(store, "jobs", print, **options)
+    async with await pgqrs.connect("sqlite::memory:") as store:
+        await store.queue("jobs")
+        await pgqrs.produce(store, "jobs", 1)
 
-    asyncio.run(main())
+        def fail(_: object) -> None:
+            worker.stop()
+            raise error
+
+        async def fail_async(message: object) -> None:
+            fail(message)
+
+        handler = fail_async if is_async else fail
+        worker = pgqrs.Worker(store, "jobs", handler, max_attempts=1)
+        await asyncio.wait_for(worker.run(), 60)
+        assert (worker.handled, worker.failed) == (0, 1)
+        [letter] = await (await store.dead_letters("jobs")).list()
+        if is_async and isinstance(error, StopIteration):
+            reason = "RuntimeError: coroutine raised StopIteration"
+        assert letter.reason == reason
+
+
+async def test_a_message_whose_lease_ended_is_not_handled_twice_at_once(
+    config: pgqrs.Config,
+) -> None:
+    store, producer = await open_queue(config)
+    message_id = await producer.enqueue("slow")
+    running = 0
+    most = 0
+
+    async def handle(message: pgqrs.QueueMessage) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        assert worker._consumer is not None
+        # As after a lease that has ended; the worker has a free place and takes it again.
+        assert await worker._consumer.release(message.id, 0)
+
+        async def is_taken_again() -> bool:
+            return (await metrics(store)).locked_messages == 1
+
+        await until(is_taken_again)
+        await asyncio.sleep(0)
+        running -= 1
+        worker.stop()
+
+    worker = pgqrs.Worker(store, "jobs", handle, concurrency=2)
+    await asyncio.wait_for(worker.run(), 60)
+    assert most == 1
+    assert worker.handled == 1
+    message = await (await store.get_messages()).get(message_id)
+    assert message is not None
+    assert message.archived_at is not None
+
+
+async def test_a_worker_runs_once(config: pgqrs.Config) -> None:
+    store, _ = await open_queue(config)
+    worker = pgqrs.Worker(store, "jobs", print)
+    running = asyncio.ensure_future(worker.run())
+    await asyncio.sleep(0)
+    with pytest.raises(pgqrs.PgqrsError, match="runs already"):
+        await worker.run()
+    worker.stop()
+    await asyncio.wait_for(running, 60)
+    with pytest.raises(pgqrs.PgqrsError, match="has ended"):
+        await worker.run()
+
+
+async def test_a_second_signal_cancels_and_handlers_of_signals_are_put_back(
+    config: pgqrs.Config,
+) -> None:
+    store, producer = await open_queue(config)
+    await producer.enqueue("endless")
+    began = asyncio.Event()
+
+    async def handle(_: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    worker = pgqrs.Worker(store, "jobs", handle)
+    running = asyncio.ensure_future(worker.run(handle_signals=True))
+    await asyncio.wait_for(began.wait(), 60)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(worker._stopping.is_set)
+    assert not running.done()
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.wait_for(running, 60)
+    assert (worker.handled, worker.failed) == (0, 0)
+    assert (await metrics(store)).pending_messages == 1
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_signals_are_for_the_main_thread(config: pgqrs.Config) -> None:
+    store = pgqrs.sync.connect_with(config)
+    store.queue("jobs")
+    workers = store.get_workers().count()
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            pgqrs.sync.Worker(store, "jobs", print).run(handle_signals=True)
+        except (RuntimeError, ValueError) as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert "main thread" in str(raised)
+    assert store.get_workers().count() == workers
+
+
+async def test_a_worker_that_is_cancelled_gives_back_everything(config: pgqrs.Config) -> None:
+    store, producer = await open_queue(config)
+    await producer.enqueue_batch([1, 2])
+    ended: list[Any] = []
+
+    async def handle(message: pgqrs.QueueMessage) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(message.payload)
+
+    worker = pgqrs.Worker(store, "jobs", handle, concurrency=3)
+    running = asyncio.ensure_future(worker.run())
+    await until(lambda: len(worker._running) == 2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sorted(ended) == [1, 2]
+    assert (await metrics(store)).pending_messages == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def test_priorities_and_delays(config: pgqrs.Config) -> None:
@@ -192,9 +337,9 @@ def test_the_command_runs_a_function_until_it_is_told_to_stop(tmp_path: Path) ->
     store.queue("jobs")
     command = [sys.executable, "-m", "pgqrs", "worker", "handlers:handle", "--verbose"]
     process = subprocess.Popen(
-        [*command, "--dsn", dsn, "--queue", "jobs"],
+        [*command, "--queue", "jobs"],
         cwd=tmp_path,
-        env={**os.environ},
+        env={**os.environ, "PGQRS_DSN": dsn},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -216,3 +361,21 @@ def test_the_command_runs_a_function_until_it_is_told_to_stop(tmp_path: Path) ->
     )
     assert refused.returncode == 1
     assert "other" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--dsn", "sqlite::memory:", "--max-attempts", "0"], "--max-attempts: must be a whole"),
+        (["--dsn", "sqlite::memory:", "--concurrency", "x"], "--concurrency: must be a whole"),
+        ([], "--dsn and the variable PGQRS_DSN"),
+    ],
+)
+def test_the_command_names_the_option_that_it_refuses(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pgqrs.__main__ import main
+
+    with pytest.raises(SystemExit):
+        main(["worker", "builtins:print", "--queue", "jobs", *arguments])
+    assert words in capsys.readouterr().err
