@@ -18,18 +18,17 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Generic, overload
 
-from ._config import Config
-from ._core import (
-    QueueInfo,
-    QueueMessage,
-    QueueMetrics,
-    WorkerHealth,
-    WorkerInfo,
-    WorkerStatus,
-)
+from ._config import Config as Config
+from ._core import QueueInfo as QueueInfo
+from ._core import QueueMessage as QueueMessage
+from ._core import QueueMetrics as QueueMetrics
+from ._core import WorkerHealth as WorkerHealth
+from ._core import WorkerInfo as WorkerInfo
+from ._core import WorkerStatus as WorkerStatus
 from ._errors import *
 from ._typing import P
-from ._worker import Discard, RetryAfter
+from ._worker import Discard as Discard
+from ._worker import RetryAfter as RetryAfter
 """
 MODULES = ["_dead_letters", "_tables", "_poll", "_store", "_admin", "_functions", "_worker"]
 IMPORTED = {"RetryAfter", "Discard"}

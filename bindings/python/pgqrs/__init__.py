@@ -100,8 +100,19 @@ __all__ = [
 
 
 # With workers comes asyncio, which takes longer to import than all the rest.
+_LATER = ("Discard", "RetryAfter", "Worker")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, "__version__"})
+
+
 def __getattr__(name: str) -> Any:
-    if name not in ("Discard", "RetryAfter", "Worker"):
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pgqrs")
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from . import _worker
 

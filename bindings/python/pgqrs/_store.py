@@ -10,7 +10,7 @@ from ._arguments import items, moment, not_negative, positive
 from ._config import Config, renamed
 from ._dead_letters import DeadLetters
 from ._drive import in_thread
-from ._errors import ConfigError, QueueNotFoundError
+from ._errors import ConfigError, QueueAlreadyExistsError, QueueNotFoundError
 from ._payload import Loading
 from ._poll import ConsumerIterator
 from ._tables import Messages, Queues, Workers
@@ -246,10 +246,20 @@ class Store:
         A name has 1 to 255 bytes of UTF-8 without control characters, else ``ValidationError``.
         """
         await self._core.create_queue(name)
+        return await self._info(name)
+
+    async def ensure_queue(self, name: str) -> _core.QueueInfo:
+        """The queue of this name, which is made where it is missing."""
+        try:
+            return await self.queue(name)
+        except QueueAlreadyExistsError:
+            return await self._info(name)
+
+    async def _info(self, name: str) -> _core.QueueInfo:
         for queue in await self._core.queues():
             if queue.queue_name == name:
                 return queue
-        raise QueueNotFoundError(f"name: the queue {name!r} was deleted as soon as it was made")
+        raise QueueNotFoundError(f"name: the queue {name!r} was deleted as soon as it was there")
 
     async def producer(self, queue: str) -> Producer:
         """A producer for a queue that exists (else ``QueueNotFoundError``)."""

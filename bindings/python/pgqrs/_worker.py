@@ -317,7 +317,7 @@ class Worker(Generic[P]):
             try:
                 await self._call(message)
             except RetryAfter as retry:
-                await self._consumer.release(message.id, retry._micros)
+                await self._consumer.release_unread(message.id, retry._micros)
             except Discard as discard:
                 await self._consumer.dead_letter(message.id, self._reason(discard))
             except asyncio.CancelledError as error:

@@ -228,3 +228,15 @@ async def test_dead_letters_keep_their_store_open(config: pgqrs.Config) -> None:
     dead = await dead_letters()
     gc.collect()
     assert await dead.list() == []
+
+
+async def test_a_queue_is_made_where_it_is_missing(config: pgqrs.Config) -> None:
+    async with await pgqrs.connect_with(config) as store:
+        made = await store.ensure_queue("jobs")
+        again = await store.ensure_queue("jobs")
+        assert (made.id, made.queue_name) == (again.id, again.queue_name)
+        assert made.queue_name == "jobs"
+
+
+def test_the_package_shows_all_its_names() -> None:
+    assert {"Worker", "RetryAfter", "Discard", "__version__"} <= set(dir(pgqrs))

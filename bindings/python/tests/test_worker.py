@@ -379,3 +379,21 @@ def test_the_command_names_the_option_that_it_refuses(
     with pytest.raises(SystemExit):
         main(["worker", "builtins:print", "--queue", "jobs", *arguments])
     assert words in capsys.readouterr().err
+
+
+async def test_retry_after_is_no_try(config: pgqrs.Config) -> None:
+    async with await pgqrs.connect_with(config) as store:
+        await store.queue("jobs")
+        await pgqrs.produce(store, "jobs", 1)
+        reads: list[int] = []
+
+        async def handle(message: pgqrs.QueueMessage) -> None:
+            reads.append(message.read_ct)
+            if len(reads) < 9:  # More often than max_read_ct.
+                raise pgqrs.RetryAfter(0.001)
+            worker.stop()
+
+        worker = pgqrs.Worker(store, "jobs", handle)
+        await asyncio.wait_for(worker.run(), 60)
+        assert reads == [1] * 9
+        assert worker.failed == 0
