@@ -15,7 +15,6 @@ HEADER = """\
 import builtins
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import Any, Generic, overload
 
 from ._config import Config as Config

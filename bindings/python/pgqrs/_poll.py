@@ -18,7 +18,6 @@ from ._typing import P
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
-    from types import TracebackType
 
     from ._store import Consumer, Store
 
@@ -114,12 +113,7 @@ class ConsumerIterator(Generic[P]):
         await self._open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __aiter__(self) -> ConsumerIterator[P]:

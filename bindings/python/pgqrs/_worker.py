@@ -30,7 +30,6 @@ from ._typing import P
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
-    from types import TracebackType
 
     from . import _core
 
@@ -190,12 +189,7 @@ class Worker(Generic[P]):
     async def __aenter__(self) -> Worker[P]:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:

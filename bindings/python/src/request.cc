@@ -222,11 +222,13 @@ bool Pending::WaitWith(nb::handle future, std::shared_ptr<Box> box) {
 void Pending::Wake() {
   const auto future = nb::borrow(future_);
   if (!future.is_valid()) return;
+  const auto wake = [&future] {
+    if (!nb::cast<bool>(future.attr("done")())) future.attr("set_result")(nb::none());
+  };
   try {
-    if (!nb::cast<bool>(future.attr("done")())) future.attr("set_result")(nb::none());
+    wake();
   } catch (nb::python_error&) {
-    // A signal: it may have come before or after.
-    if (!nb::cast<bool>(future.attr("done")())) future.attr("set_result")(nb::none());
+    wake();  // A signal: it may have come before or after.
     throw;
   }
 }
