@@ -49,6 +49,13 @@ class FutureStateBase {
     if (!OnReadyLater(std::move(callback))) RunCallback();
   }
 
+  // The same, but calls `offer` first, on the completing thread. Where that answers true there is
+  // no callback.
+  void OnReady(std::function<bool()> offer, std::function<void()> callback) {
+    offer_ = std::move(offer);
+    if (!OnReadyLater(std::move(callback)) && !IsAccepted()) RunCallback();
+  }
+
   // The same, but answers false, and never calls back, where the result is there already.
   bool OnReadyLater(std::function<void()> callback) {
     callback_ = std::move(callback);
@@ -68,7 +75,7 @@ class FutureStateBase {
     const auto before = status_.exchange(kReady, std::memory_order_acq_rel);
     assert(before != kReady);
     if (before == kHasWaiter) WakeWaiter();
-    if (before != kHasCallback) return;
+    if (before != kHasCallback || IsAccepted()) return;
     if (executor_ != nullptr) {
       executor_->Post(std::move(callback_));
     } else {
@@ -88,10 +95,17 @@ class FutureStateBase {
   static constexpr std::uint32_t kReady = 3;
 
   void WakeWaiter();
+  bool IsAccepted() {
+    const auto offer = std::exchange(offer_, nullptr);
+    if (!offer || !offer()) return false;
+    callback_ = nullptr;
+    return true;
+  }
   void RunCallback() { std::exchange(callback_, nullptr)(); }
 
   std::atomic<std::uint32_t> status_{kPending};
   Executor* executor_;
+  std::function<bool()> offer_;
   std::function<void()> callback_;
   std::exception_ptr error_;
 };
@@ -208,6 +222,25 @@ class Future {
       next->Fail(error);
     });
     return Future<Result>(std::move(next));
+  }
+
+  // For event loops, which have a thread of their own and need no detour over the store's callback
+  // thread. Calls `offer` with this future, ready, on the thread that completed the call, which
+  // others wait for: it must not block, throw or use the store, but may move the future to wherever
+  // its result is to be taken, and answers true then. Where it answers false `callback` gets the
+  // future, as by Then.
+  template <typename Taker, typename F>
+  void Offer(Taker offer, F callback) {
+    static_assert(std::is_same_v<std::invoke_result_t<Taker&, Future&>, bool>);
+    State("Offer");
+    auto state = std::exchange(state_, nullptr);
+    auto* waiting = state.get();
+    waiting->OnReady(
+        [state, offer = std::move(offer)]() mutable {
+          Future future(state);
+          return offer(future);
+        },
+        [state, callback = std::move(callback)]() mutable { callback(Future(std::move(state))); });
   }
 
   class Awaiter {

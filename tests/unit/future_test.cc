@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -71,6 +72,69 @@ TEST(Future, CarriesWhatCanOnlyBeMoved) {
   auto state = NewState<std::unique_ptr<int>>();
   state->Set(std::make_unique<int>(5));
   EXPECT_EQ(*Future<std::unique_ptr<int>>(state).Get(), 5);
+}
+
+TEST(Future, OffersTheResultOnTheCompletingThreadFirst) {
+  ManualExecutor executor;
+  auto state = NewState<int>(&executor);
+  std::optional<Future<int>> taken;
+  std::thread::id thread;
+  Future<int>(state).Offer(
+      [&](Future<int>& done) {
+        thread = std::this_thread::get_id();
+        taken = std::move(done);
+        return true;
+      },
+      [](Future<int>) { ADD_FAILURE() << "it was taken"; });
+  EXPECT_FALSE(taken);
+  std::thread completes([&] { state->Set(5); });
+  const auto completing = completes.get_id();
+  completes.join();
+  EXPECT_EQ(thread, completing);
+  EXPECT_EQ(executor.size(), 0U);
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->Get(), 5);
+}
+
+TEST(Future, GivesTheCallbackWhatWasOfferedInVain) {
+  ManualExecutor executor;
+  auto state = NewState<int>(&executor);
+  int offers = 0;
+  int value = 0;
+  Future<int>(state).Offer(
+      [&](Future<int>& done) {
+        EXPECT_TRUE(done.IsReady());
+        ++offers;
+        return false;
+      },
+      [&](Future<int> done) { value = done.Get(); });
+  state->Set(5);
+  EXPECT_EQ(offers, 1);
+  EXPECT_EQ(value, 0);
+  executor.RunAll();
+  EXPECT_EQ(offers, 1);
+  EXPECT_EQ(value, 5);
+}
+
+TEST(Future, OffersAtOnceWhatIsThereAlready) {
+  for (const bool takes : {true, false}) {
+    auto state = NewState<int>();
+    state->Fail(AnError());
+    std::string error;
+    const auto note = [&](Future<int>& done) {
+      error = MessageOf<TimeoutError>([&] { done.Get(); });
+    };
+    Future<int> future(state);
+    future.Offer(
+        [&](Future<int>& done) {
+          if (takes) note(done);
+          return takes;
+        },
+        [&](Future<int> done) { note(done); });
+    EXPECT_FALSE(future.IsValid());
+    EXPECT_EQ(error, "too late");
+    EXPECT_EQ(state.use_count(), 1) << "nothing keeps it";
+  }
 }
 
 TEST(Future, WaitLeavesTheResult) {

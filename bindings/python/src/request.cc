@@ -197,18 +197,15 @@ void Box::Empty() {
   if (raised) std::rethrow_exception(raised);
 }
 
-void Pending::Finish(Result result) {
+bool Pending::Finish(Result result) {
   std::unique_lock lock(mutex_);
-  if (is_abandoned_) {
-    lock.unlock();
-    if (result.drop) result.drop();
-    return;
-  }
+  if (is_abandoned_) return false;
   result_ = std::move(result);
   const auto box = std::exchange(box_, nullptr);
   finished_.notify_one();
   lock.unlock();
   if (box) box->Put(shared_from_this());
+  return true;
 }
 
 bool Pending::WaitWith(nb::handle future, std::shared_ptr<Box> box) {

@@ -1,8 +1,8 @@
 // How results of the library reach Python.
 //
 // A call hands its request to the engine at once and gives a Request, which is awaited: in an event
-// loop of asyncio, or in a thread where that blocks. When the engine has finished, on a thread of
-// its own, the result goes to whoever waits, without the GIL.
+// loop of asyncio, or in a thread where that blocks. When the engine has finished, the thread that
+// did it hands the result to whoever waits, without the GIL.
 //
 // For an event loop it is put into the loop's box; the first that is put into an empty box rings.
 // The loop then empties the box, on its own thread, and completes all futures that are in it. So
@@ -63,8 +63,8 @@ class Box {
 // What a request, whoever waits for it and the engine's thread share.
 class Pending : public std::enable_shared_from_this<Pending> {
  public:
-  // The result is there. From the engine's thread, once.
-  void Finish(Result result);
+  // The result is there. From the engine's thread, once. False where nobody waits any more.
+  bool Finish(Result result);
 
   // From now on the future is completed by the box once the result is there. It stays the caller's,
   // who calls Abandon before it goes. False where the result is there already. With the GIL.
@@ -134,14 +134,21 @@ auto Request::New(Start start, Take take, Drop drop) {
   CheckThatSomebodyWaits();
   Request request;
   const ReleasedGil released;
-  start().Then([pending = request.pending_, take, drop](auto done) {
-    auto shared = std::make_shared<decltype(done)>(std::move(done));
-    Result result;
-    result.take = [shared, take]() -> nanobind::object { return take(*shared); };
-    if constexpr (!std::is_null_pointer_v<Drop>) result.drop = [shared, drop] { drop(*shared); };
-    pending->Finish(std::move(result));
-  });
   using Future = decltype(start());
+  constexpr bool kHasDrop = !std::is_null_pointer_v<Drop>;
+  start().Offer(
+      [pending = request.pending_, take, drop](Future& done) {
+        auto shared = std::make_shared<Future>(std::move(done));
+        Result result;
+        result.take = [shared, take]() -> nanobind::object { return take(*shared); };
+        if constexpr (kHasDrop) result.drop = [shared, drop] { drop(*shared); };
+        if (pending->Finish(std::move(result))) return true;
+        done = std::move(*shared);
+        return !kHasDrop;
+      },
+      [drop](Future done) {
+        if constexpr (kHasDrop) drop(done);
+      });
   return Typed<std::invoke_result_t<Take, Future&>>{std::move(request)};
 }
 
