@@ -180,9 +180,12 @@ def test_ctrl_c_ends_whatever_waits(tmp_path: Path, what: str) -> None:
     )
     assert process.stdout is not None
     with process:
-        assert process.stdout.readline() == "waiting\n"
-        process.send_signal(signal.SIGINT)
-        workers, _ = process.communicate(timeout=60)
+        try:
+            assert process.stdout.readline() == "waiting\n"
+            process.send_signal(signal.SIGINT)
+            workers, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()  # Else it would be waited for, whatever became of it.
     assert process.returncode == 0
     # Workers of the calls are stopped: one of the iterator; those of the produce and of the poll.
     assert workers.count("Stopped") == {"iterate": 1, "poll": 2}.get(what, 0)
