@@ -15,7 +15,7 @@ namespace pgqrs {
 // It is thrown itself where an object is used wrongly; the text says what was used after what:
 //   - a store, queue, consumer, message, Admin or Future after it was moved from (assigning to it
 //     and destroying it are fine);
-//   - a Future after its result was taken, by Get, Then or co_await;
+//   - a Future after its result was taken, by Get, Then, Offer or co_await;
 //   - anything of a store after the store was closed, or in a forked child;
 //   - a consumer after Close, a QueueWorker that is run a second time.
 // It is also what Connect, a read, or the start of a QueueWorker throws where the system has no

@@ -153,11 +153,12 @@ struct CoroutineResult<void> {
 
 }  // namespace internal
 
-// The result of an …Async call. There are three ways to get at it, of which one is used, once:
+// The result of an …Async call. There are four ways to get at it, of which one is used, once:
 //
 //   T value = future.Get();                                   // waits
 //   future.Then([](Future<T> done) { use(done.Get()); });     // calls back
 //   T value = co_await std::move(future);                     // suspends a coroutine
+//   future.Offer(offer, callback);                            // tells another event loop
 //
 // Each gives the value or throws the error of the call. Callbacks and resumed coroutines run on one
 // thread of the store that does nothing else: they may use the store, calls that wait for the
@@ -169,7 +170,7 @@ struct CoroutineResult<void> {
 // A Future is also what a coroutine may return: `Future<int> Work(Queue queue) { … co_return 1; }`
 // runs until its first suspension on the caller's thread.
 //
-// Get, Wait, Then and co_await must not be called by two threads at once on the same object.
+// Get, Wait, Then, Offer and co_await must not be called by two threads at once on the same object.
 template <typename T>
 class Future {
  public:

@@ -40,10 +40,9 @@ void Wake(Status& status) { status.notify_all(); }
 }  // namespace
 
 void ThrowFutureTaken(const char* call) {
-  throw Error(
-      std::string(call) +
-      " was called on a Future after its result had been taken (by Get, Then or co_await) or "
-      "the Future had been moved from");
+  throw Error(std::string(call) +
+              " was called on a Future after its result had been taken (by Get, Then, Offer or "
+              "co_await) or the Future had been moved from");
 }
 
 // Where many threads wait, one group answers most of them. A thread that first lets the others run
