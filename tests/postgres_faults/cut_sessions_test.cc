@@ -144,9 +144,10 @@ TEST_F(CutSessions, LetAWaitingConsumerBeWokenAllTheSame) {
   config.fallback_poll_interval = hours(1);
   auto waiting_store = PgqrsStore::Connect(config);
   auto queue = waiting_store.Queue("jobs");
+  std::atomic<bool> is_all_counted = false;
   std::atomic<std::int64_t> got = 0;
   std::thread consumer([&] {
-    while (!is_over_ || got < enqueued_) {
+    while (!is_all_counted || got < enqueued_) {
       auto message = queue.DequeueWait(seconds(60));
       if (!message) return;
       message->Ack();
@@ -160,6 +161,9 @@ TEST_F(CutSessions, LetAWaitingConsumerBeWokenAllTheSame) {
   });
   CutSome(20);
   Join();
+  ++enqueued_;
+  is_all_counted = true;
+  queue_.Enqueue("x");  // Wakes the consumer for the last time.
   consumer.join();
   EXPECT_EQ(got, enqueued_);
 }
