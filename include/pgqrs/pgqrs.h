@@ -10,18 +10,19 @@
 #ifndef PGQRS_PGQRS_H_
 #define PGQRS_PGQRS_H_
 
-#include <pgqrs/admin.h>         // IWYU pragma: export
-#include <pgqrs/config.h>        // IWYU pragma: export
-#include <pgqrs/consumer.h>      // IWYU pragma: export
-#include <pgqrs/error.h>         // IWYU pragma: export
-#include <pgqrs/future.h>        // IWYU pragma: export
-#include <pgqrs/json.h>          // IWYU pragma: export
-#include <pgqrs/message.h>       // IWYU pragma: export
-#include <pgqrs/postgres.h>      // IWYU pragma: export
-#include <pgqrs/queue.h>         // IWYU pragma: export
-#include <pgqrs/queue_worker.h>  // IWYU pragma: export
-#include <pgqrs/records.h>       // IWYU pragma: export
-#include <pgqrs/store.h>         // IWYU pragma: export
-#include <pgqrs/time.h>          // IWYU pragma: export
+#include <pgqrs/admin.h>             // IWYU pragma: export
+#include <pgqrs/config.h>            // IWYU pragma: export
+#include <pgqrs/consumer.h>          // IWYU pragma: export
+#include <pgqrs/error.h>             // IWYU pragma: export
+#include <pgqrs/future.h>            // IWYU pragma: export
+#include <pgqrs/json.h>              // IWYU pragma: export
+#include <pgqrs/message.h>           // IWYU pragma: export
+#include <pgqrs/postgres.h>          // IWYU pragma: export
+#include <pgqrs/queue.h>             // IWYU pragma: export
+#include <pgqrs/queue_worker.h>      // IWYU pragma: export
+#include <pgqrs/records.h>           // IWYU pragma: export
+#include <pgqrs/store.h>             // IWYU pragma: export
+#include <pgqrs/time.h>              // IWYU pragma: export
+#include <pgqrs/workflow_records.h>  // IWYU pragma: export
 
 #endif  // PGQRS_PGQRS_H_

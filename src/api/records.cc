@@ -1,4 +1,5 @@
 #include <pgqrs/records.h>
+#include <pgqrs/workflow_records.h>
 
 namespace pgqrs {
 
@@ -30,6 +31,60 @@ std::string_view ToString(WorkerStatus status) {
       return "Interrupted";
     case WorkerStatus::kStopped:
       return "Stopped";
+  }
+  return "unknown";
+}
+
+std::string_view ToString(RunStatus status) {
+  switch (value) {
+    case RunStatus::kQueued:
+      return "Queued";
+    case RunStatus::kRunning:
+      return "Running";
+    case RunStatus::kPaused:
+      return "Paused";
+    case RunStatus::kSuccess:
+      return "Success";
+    case RunStatus::kError:
+      return "Error";
+    case RunStatus::kCancelling:
+      return "Cancelling";
+    case RunStatus::kCancelled:
+      return "Cancelled";
+  }
+  return "unknown";
+}
+
+std::string_view ToString(StepStatus status) {
+  switch (value) {
+    case StepStatus::kRunning:
+      return "Running";
+    case StepStatus::kSuccess:
+      return "Success";
+    case StepStatus::kError:
+      return "Error";
+  }
+  return "unknown";
+}
+
+std::string_view ToString(StepKind kind) {
+  switch (value) {
+    case StepKind::kStep:
+      return "Step";
+    case StepKind::kTransaction:
+      return "Transaction";
+    case StepKind::kSleep:
+      return "Sleep";
+    case StepKind::kNow:
+      return "Now";
+    case StepKind::kUuid:
+      return "Uuid";
+    case StepKind::kEvent:
+      return "Event";
+    case StepKind::kChild:
+      return "Child";
+    case StepKind::kParallel:
+      return "Parallel";
   }
   return "unknown";
 }

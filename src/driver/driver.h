@@ -47,6 +47,21 @@ using Scalar = std::variant<std::monostate, std::int64_t, std::string_view>;
 // A parameter: such a value, or an array of them that lives until the call returns.
 using Value = std::variant<std::monostate, std::int64_t, std::string_view, std::span<const Scalar>>;
 
+// What a statement of the user's takes and gives: NULL, an integer, a floating-point number, text or
+// bytes.
+struct Blob {
+  std::string_view bytes;
+};
+using Cell = std::variant<std::monostate, std::int64_t, double, std::string_view, Blob>;
+
+// A row of a user's statement: its columns, by name and value. All of it lives until the call
+// returns.
+struct QueryRow {
+  std::span<const std::string> names;
+  std::span<const Cell> cells;
+};
+using QuerySink = std::function<void(const QueryRow&)>;
+
 // One row of a result. Columns count from 0; texts live until the next row.
 class Row {
  public:
@@ -95,6 +110,16 @@ class Connection {
   // its rows before the next Run of a statement with rows returns, or the commit.
   virtual void Send(sql::Statement statement, std::span<const Value> row, const RowSink& sink) {
     Run(statement, row, sink);
+  }
+
+  // Runs one statement of the user's within the open transaction, and gives how many rows it has
+  // changed (or given, where it changes none). It must not end the transaction: that is a failure.
+  // Its parameters are those of the backend: ?1 or $1. Where the database has other types than a
+  // Cell (a date, a JSON document, a decimal number, an array), values are its texts. A failure of
+  // the statement is Fault::kStatement.
+  virtual std::int64_t Query(std::string_view /*sql*/, std::span<const Cell> /*parameters*/,
+                             const QuerySink& /*sink*/) {
+    throw Failure(Fault::kStatement, "this connection runs no statements of the user's");
   }
 
   // Runs a text of several statements without parameters or results.

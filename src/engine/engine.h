@@ -64,6 +64,18 @@ class Engine {
   // Runs `task` with a connection that only reads, beside the lane where the database can do that.
   void Read(Readers::Task task);
 
+  // Runs `work` in a transaction of its own and commits it, on the caller's thread where the
+  // database has many writers (on a connection that is no lane's), otherwise on the lane. Waits.
+  // `work` is run again where the transaction did not happen for passing reasons; where nobody knows
+  // whether it did, `has_happened` is asked first, in another transaction. Throws what `work` throws,
+  // or a public error. Not from within `work`, nor where requests are completed: Error.
+  void Transact(const std::function<void(driver::Connection&)>& work,
+                const std::function<bool(driver::Connection&)>& has_happened);
+
+  // Who is to be told of runs that have ended, behind the commit: their ids; none of them where some
+  // may have, and whoever waits has to look. It must not block. To be set before the first request.
+  void OnRunsEnded(std::function<void(std::span<const std::int64_t>)> callback);
+
   // Completes the dequeues of a worker that wait for messages, with none.
   void CancelWaits(const queue::Worker* worker);
 

@@ -57,7 +57,7 @@ struct Worker {
 inline constexpr std::size_t kRequestBytes = 640;
 
 struct Request {
-  enum class Kind : std::uint8_t { kEnqueue, kDequeue, kSettle, kJob };
+  enum class Kind : std::uint8_t { kEnqueue, kDequeue, kSettle, kRun, kJob };
 
   explicit Request(Kind kind_of_request) : kind(kind_of_request) {}
   Request(const Request&) = delete;
@@ -75,6 +75,11 @@ struct Request {
   std::chrono::steady_clock::time_point submitted_at;
 };
 
+// What messages have in common that are runs of a workflow, beside their queue.
+struct NewRuns {
+  std::optional<int> version;  // Of the workflow's code; none: that of the worker that starts it.
+};
+
 struct EnqueueRequest : Request {
   EnqueueRequest() : Request(Kind::kEnqueue) {}
 
@@ -84,6 +89,7 @@ struct EnqueueRequest : Request {
   std::optional<Duration> delay;
   std::optional<TimePoint> visible_at;
   std::vector<Json> payloads;
+  std::optional<NewRuns> runs;  // Where given, each message is stored with a run, whose input it is.
 
   std::vector<std::int64_t> ids;  // The answer.
 };

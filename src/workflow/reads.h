@@ -1,0 +1,34 @@
+// Workflows, runs and steps as records.
+#ifndef PGQRS_WORKFLOW_READS_H_
+#define PGQRS_WORKFLOW_READS_H_
+
+#include <pgqrs/workflow_records.h>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "driver/driver.h"
+
+namespace pgqrs::workflow {
+
+std::optional<WorkflowInfo> FindWorkflow(driver::Connection& connection, std::string_view name);
+std::vector<WorkflowInfo> ListWorkflows(driver::Connection& connection);
+
+std::optional<RunInfo> FindRun(driver::Connection& connection, std::int64_t run_id);
+// Throws ValidationError.
+RunInfo GetRun(driver::Connection& connection, std::int64_t run_id);
+std::optional<RunInfo> FindRunByKey(driver::Connection& connection, std::int64_t queue_id,
+                                    std::string_view idempotency_key);
+
+// Listings throw ValidationError where the limit is out of its bounds.
+std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter);
+std::vector<StepInfo> ListSteps(driver::Connection& connection, const StepFilter& filter);
+
+// How many runs the filter lets through, whatever its page.
+std::int64_t CountRuns(driver::Connection& connection, const RunFilter& filter);
+
+}  // namespace pgqrs::workflow
+
+#endif  // PGQRS_WORKFLOW_READS_H_
