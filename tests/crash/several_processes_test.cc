@@ -149,30 +149,53 @@ TEST_F(SeveralProcesses, SuspendedOneStopsNobodyForGood) {
   CheckAgainstJournals();
 }
 
-// Stands in for a process that was suspended while it waited for its turn to write, or had it.
-class StuckTurn : public CrashTest, public ::testing::WithParamInterface<off_t> {
- protected:
-  void Block() {
-    file_ = open((database() + "-turn").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+// Locks bytes of a file until it is destroyed, as a process does that was suspended meanwhile.
+class StuckLock {
+ public:
+  StuckLock(const std::string& path, off_t first, off_t count)
+      : file_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
     struct flock lock = {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
-    lock.l_start = GetParam();
-    lock.l_len = 1;
-    ASSERT_EQ(fcntl(file_, F_OFD_SETLK, &lock), 0);
+    lock.l_start = first;
+    lock.l_len = count;
+    EXPECT_EQ(fcntl(file_, F_OFD_SETLK, &lock), 0);
   }
-  ~StuckTurn() override { close(file_); }
+  StuckLock(const StuckLock&) = delete;
+  StuckLock& operator=(const StuckLock&) = delete;
+  ~StuckLock() { close(file_); }
 
  private:
-  int file_ = -1;
+  const int file_;
 };
+
+// While a connection notes how far it reads, it has a byte of the shared memory for itself alone.
+TEST_F(SeveralProcesses, SuspendedOneAtTheBeginningOfATransactionIsReportedAsBusy) {
+  Config config("sqlite://" + database());
+  config.connection_timeout = std::chrono::milliseconds(20);
+  auto store = PgqrsStore::Connect(config);
+  auto queue = store.Queue("jobs");
+  queue.Enqueue("before");
+  {
+    // Where SQLite's WAL-index format has the locks of readers.
+    constexpr off_t kFirst = 123;
+    constexpr off_t kCount = 5;
+    const StuckLock lock(database() + "-shm", kFirst, kCount);
+    EXPECT_THROW(queue.Enqueue("meanwhile"), PgqrsConnectionError);
+  }
+  queue.Enqueue("afterwards");
+  EXPECT_THAT(queue.DequeueBatch(10), SizeIs(2));
+}
+
+// Stands in for a process that was suspended while it waited for its turn to write, or had it.
+class StuckTurn : public CrashTest, public ::testing::WithParamInterface<off_t> {};
 
 INSTANTIATE_TEST_SUITE_P(Locks, StuckTurn, ::testing::Values(0, 1));
 
 TEST_P(StuckTurn, DoesNotHoldUpEveryTransactionOfTheOthers) {
   auto store = Open();
   auto queue = store.Queue("jobs");
-  Block();
+  const StuckLock lock(database() + "-turn", GetParam(), 1);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(25);
   for (int i = 0; i < 20; ++i) queue.Enqueue("payload");
   EXPECT_LT(std::chrono::steady_clock::now(), deadline) << "each waited for the connection timeout";

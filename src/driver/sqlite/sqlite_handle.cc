@@ -12,6 +12,7 @@ Fault FaultOf(int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:  // Somebody stays in the middle of what takes no time otherwise.
       return Fault::kBusy;
     case SQLITE_FULL:
     case SQLITE_IOERR:
@@ -20,7 +21,6 @@ Fault FaultOf(int code) {
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_NOMEM:
-    case SQLITE_PROTOCOL:
       return Fault::kStorage;
     default:
       return Fault::kStatement;

@@ -3,10 +3,11 @@
 -- settings of the session that calls them.
 --
 -- A plan may be made while the tables are empty and used when they hold millions of rows, living or
--- dead. So a statement leaves the planner no choice of how to find them: what is looked up for each
--- row of a set is a lateral subquery with a limit, which cannot be joined in another order; and what
--- is changed is joined by the whole primary key as such a subquery gives it, since with a queue known
--- beforehand all its slices might be read first.
+-- dead. So a statement leaves the planner no choice of how to find them. What is looked up for each
+-- row of a set is a lateral subquery with a limit, which cannot be joined in another order. What is
+-- changed is joined by the place (ctid) that such a subquery or a lock gives, which no index has; by a
+-- key the planner may read the whole table first, as soon as that seems to have a few rows. Where somebody
+-- changes the row meanwhile, the conditions beside it are checked against the new one.
 
 -- The lowest `count` bits of a mask.
 CREATE FUNCTION {schema}.pgqrs_low_bits(mask bigint, count integer) RETURNS bigint
@@ -50,10 +51,10 @@ LANGUAGE sql AS $$
     DELETE FROM {schema}.pgqrs_slices AS s
     USING unnest(ids) AS w (id)
       CROSS JOIN LATERAL (
-        SELECT one.queue_id, one.id FROM {schema}.pgqrs_slices AS one
+        SELECT one.ctid AS place FROM {schema}.pgqrs_slices AS one
         WHERE one.queue_id = of_queue AND one.id = w.id LIMIT 1
       ) AS found
-    WHERE s.queue_id = found.queue_id AND s.id = found.id AND s.read_ct >= max_reads
+    WHERE s.ctid = found.place AND s.read_ct >= max_reads
     RETURNING s.*
   )
   INSERT INTO {schema}.pgqrs_archive
@@ -90,6 +91,7 @@ DECLARE
   most_buried CONSTANT integer := 1000;
   -- The slices that were found, in the order in which they are handed out.
   ids bigint[];
+  places tid[];  -- They are locked, so that nobody moves them.
   masks bigint[];
   times timestamptz[];
   largest smallint;
@@ -110,6 +112,7 @@ DECLARE
   -- What becomes of the slices: the parts that keep the rows, and those that get new ones. Without a deal
   -- they stay.
   kept_ids bigint[] := '{}';
+  kept_places tid[] := '{}';
   kept_masks bigint[] := '{}';
   kept_times timestamptz[] := '{}';
   kept_deals integer[] := '{}';
@@ -119,15 +122,15 @@ DECLARE
 BEGIN
   now := coalesce(at, clock_timestamp());
   LOOP
-    SELECT array_agg(s.id), array_agg(s.mask), array_agg(s.visible_at), count(*), max(s.n),
-      coalesce(max(s.read_ct) >= max_reads, false), min(s.id) >> 6, max(s.id) >> 6
-    INTO ids, masks, times, slices, largest, some_are_exhausted, first_batch, last_batch
+    SELECT array_agg(s.id), array_agg(s.ctid), array_agg(s.mask), array_agg(s.visible_at), count(*),
+      max(s.n), coalesce(max(s.read_ct) >= max_reads, false), min(s.id) >> 6, max(s.id) >> 6
+    INTO ids, places, masks, times, slices, largest, some_are_exhausted, first_batch, last_batch
     FROM (
       SELECT one.*
       FROM {schema}.pgqrs_queues AS q
         CROSS JOIN unnest(hints) WITH ORDINALITY AS p (hint, ordinality)
         CROSS JOIN LATERAL (
-          SELECT * FROM {schema}.pgqrs_slices AS each
+          SELECT each.ctid, each.* FROM {schema}.pgqrs_slices AS each
           WHERE each.queue_id = of_queue AND each.priority = p.ordinality - 1
             AND each.visible_at <= now AND each.visible_at >= p.hint
           ORDER BY each.visible_at, each.id LIMIT slice_limit
@@ -166,6 +169,7 @@ BEGIN
   -- Nothing can be split, unless the limit has cut the last run.
   IF largest = 1 AND (slices < slice_limit OR ids[last] >> 6 <> ids[slices] >> 6) THEN
     kept_ids := ids[:last];
+    kept_places := places[:last];
     kept_masks := masks[:last];
     kept_times := times[:last];
   ELSE
@@ -182,13 +186,14 @@ BEGIN
         END LOOP;
         IF last = slices AND slices >= slice_limit THEN  -- The limit may have cut it.
           FOR sibling IN
-            SELECT s.id, s.mask FROM {schema}.pgqrs_slices AS s
+            SELECT s.id, s.ctid AS place, s.mask FROM {schema}.pgqrs_slices AS s
             WHERE s.queue_id = of_queue AND s.id > ids[last] AND s.id <= ids[last] | 63
               AND s.visible_at = times[last] AND s.read_ct < max_reads
             ORDER BY s.id FOR UPDATE SKIP LOCKED
           LOOP
             last := last + 1;
             ids := ids || sibling.id;
+            places := places || sibling.place;
             masks := masks || sibling.mask;
             run := run | sibling.mask;
           END LOOP;
@@ -222,6 +227,7 @@ BEGIN
           END IF;
           IF part >> key & 1 = 1 THEN
             kept_ids := kept_ids || ids[i];
+            kept_places := kept_places || places[i];
             kept_masks := kept_masks || part;
             kept_times := kept_times || times[first];
             kept_deals := kept_deals || deal;
@@ -272,22 +278,25 @@ BEGIN
   END IF;
   RETURN QUERY
   UPDATE {schema}.pgqrs_slices AS s
-  SET mask = w.mask, n = bit_count(w.mask::bit(64)),
-    visible_at = coalesce(now + leases[w.deal] * interval '1 microsecond', s.visible_at),
-    read_ct = s.read_ct + (w.deal IS NOT NULL)::integer,
-    worker_id = coalesce(to_workers[w.deal], s.worker_id),
-    lease_token = coalesce(under_tokens[w.deal], s.lease_token),
-    leased_at = CASE WHEN w.deal IS NULL THEN s.leased_at ELSE now END
-  FROM unnest(kept_ids, kept_masks, kept_times, kept_deals) AS w (id, mask, visible_at, deal)
+  SET mask = b.mask, n = bit_count(b.mask::bit(64)),
+    visible_at = coalesce(now + leases[b.deal] * interval '1 microsecond', s.visible_at),
+    read_ct = s.read_ct + (b.deal IS NOT NULL)::integer,
+    worker_id = coalesce(to_workers[b.deal], s.worker_id),
+    lease_token = coalesce(under_tokens[b.deal], s.lease_token),
+    leased_at = CASE WHEN b.deal IS NULL THEN s.leased_at ELSE now END
+  FROM unnest(kept_ids, kept_places, kept_masks, kept_times, kept_deals)
+      AS w (id, place, mask, visible_at, deal)
     CROSS JOIN LATERAL (
-      SELECT * FROM {schema}.pgqrs_batches AS one
+      SELECT one.enqueued_at, one.producer_worker_id, one.payloads,
+        w.place, w.mask, w.visible_at, w.deal
+      FROM {schema}.pgqrs_batches AS one
       WHERE one.queue_id = of_queue AND one.id = w.id >> 6
         AND one.id BETWEEN first_batch AND last_batch
       LIMIT 1
     ) AS b
-  WHERE s.queue_id = b.queue_id AND s.id = w.id
-  RETURNING w.deal, s.id, s.mask, s.read_ct + (w.deal IS NULL)::integer, s.priority,
-    w.visible_at, b.enqueued_at, b.producer_worker_id, b.payloads, now, slices, next_visible;
+  WHERE s.ctid = b.place
+  RETURNING b.deal, s.id, s.mask, s.read_ct + (b.deal IS NULL)::integer, s.priority,
+    b.visible_at, b.enqueued_at, b.producer_worker_id, b.payloads, now, slices, next_visible;
 END
 $$;
 
@@ -311,14 +320,15 @@ BEGIN
     USING unnest(of_queues, of_batches, masks, tokens, workers)
         AS w (queue_id, batch_id, mask, token, worker_id)
       CROSS JOIN LATERAL (
-        SELECT one.queue_id, one.id FROM {schema}.pgqrs_slices AS one
+        SELECT one.ctid AS place, one.mask, w.token, w.worker_id
+        FROM {schema}.pgqrs_slices AS one
         WHERE one.queue_id = w.queue_id
           AND one.id BETWEEN w.batch_id * 64 AND w.batch_id * 64 + 63 AND one.mask = w.mask
         ORDER BY one.id LIMIT 1
       ) AS found
-    WHERE s.queue_id = found.queue_id AND s.id = found.id AND s.mask = w.mask
-      AND (s.lease_token = w.token
-        OR w.token IS NULL AND s.lease_token IS NOT NULL AND s.worker_id = w.worker_id)
+    WHERE s.ctid = found.place AND s.mask = found.mask
+      AND (s.lease_token = found.token
+        OR found.token IS NULL AND s.lease_token IS NOT NULL AND s.worker_id = found.worker_id)
     RETURNING s.*
   )
   INSERT INTO {schema}.pgqrs_archive AS a
@@ -336,21 +346,22 @@ BEGIN
   RETURN QUERY
   WITH rest AS (
     UPDATE {schema}.pgqrs_slices AS s
-    SET mask = s.mask & ~w.mask, n = s.n - bit_count(w.mask::bit(64))
+    SET mask = s.mask & ~found.part, n = s.n - bit_count(found.part::bit(64))
     FROM unnest(of_queues, of_batches, masks, tokens, workers)
         AS w (queue_id, batch_id, mask, token, worker_id)
       CROSS JOIN LATERAL (
-        SELECT one.queue_id, one.id FROM {schema}.pgqrs_slices AS one
+        SELECT one.ctid AS place, w.mask AS part, w.token, w.worker_id
+        FROM {schema}.pgqrs_slices AS one
         WHERE one.queue_id = w.queue_id
           AND one.id BETWEEN w.batch_id * 64 AND w.batch_id * 64 + 63
           AND one.mask & w.mask = w.mask AND one.mask <> w.mask
         ORDER BY one.id LIMIT 1
       ) AS found
-    WHERE s.queue_id = found.queue_id AND s.id = found.id
-      AND s.mask & w.mask = w.mask AND s.mask <> w.mask
-      AND (s.lease_token = w.token
-        OR w.token IS NULL AND s.lease_token IS NOT NULL AND s.worker_id = w.worker_id)
-    RETURNING s.*, w.mask AS part
+    WHERE s.ctid = found.place
+      AND s.mask & found.part = found.part AND s.mask <> found.part
+      AND (s.lease_token = found.token
+        OR found.token IS NULL AND s.lease_token IS NOT NULL AND s.worker_id = found.worker_id)
+    RETURNING s.*, found.part
   )
   INSERT INTO {schema}.pgqrs_archive AS a
     (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,
