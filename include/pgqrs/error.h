@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace pgqrs {
 
@@ -71,7 +72,7 @@ class WorkerNotFoundError : public Error {
 };
 
 // No message with this id exists, or not in the state that the call needs. For calls that cannot go
-// on without a certain message, as those of workflows will be; no call of this version throws it.
+// on without a certain message, as those about a run of a workflow, whose id is that of a message.
 // Where a message may be missing the calls answer so instead: FindMessage nothing, Ack false.
 class MessageNotFoundError : public Error {
  public:
@@ -84,10 +85,9 @@ class RateLimitedError : public Error {
   using Error::Error;
 };
 
-// What a call waits for did not happen in the time that it was given. For calls that wait for a
-// result, as those of workflows will; no call of this version throws it. DequeueWait answers
-// nothing at the end of its time and QueueWorker::Stop false, and a database that stays locked is a
-// PgqrsConnectionError.
+// What a call waits for did not happen in the time that it was given: the end of a run of a
+// workflow. DequeueWait answers nothing at the end of its time and QueueWorker::Stop false, and a
+// database that stays locked is a PgqrsConnectionError.
 class TimeoutError : public Error {
  public:
   using Error::Error;
@@ -109,6 +109,48 @@ class SchemaError : public Error {
 // The database reported something that pgqrs did not expect: a full disk, an I/O error, a damaged
 // file. The text holds the database's own words.
 class InternalError : public Error {
+ public:
+  using Error::Error;
+};
+
+// No run of a workflow has this id.
+class RunNotFoundError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A run of a workflow ended without a result, or a step without one: what the code of the workflow
+// has thrown, or that the run was cancelled.
+class WorkflowError : public Error {
+ public:
+  WorkflowError(const std::string& what, std::string code, std::string step)
+      : Error(what), code_(std::move(code)), step_(std::move(step)) {}
+
+  // What kind of error it was: the type of the exception, or the code that was given with it.
+  const std::string& code() const { return code_; }
+  // The step in which it was thrown. Empty: outside of a step, or none.
+  const std::string& step() const { return step_; }
+
+ private:
+  std::string code_;
+  std::string step_;
+};
+
+// The code of a workflow does not match the steps that are recorded for a run: it was changed, or
+// it is not deterministic. The run is left as it was, to be continued by the right code.
+class NonDeterminismError : public Error {
+ public:
+  using Error::Error;
+};
+
+// A step failed at its last try.
+class RetriesExhaustedError : public WorkflowError {
+ public:
+  using WorkflowError::WorkflowError;
+};
+
+// A step that failed is to wait longer before it may be tried again.
+class StepNotReadyError : public Error {
  public:
   using Error::Error;
 };

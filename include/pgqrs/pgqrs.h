@@ -16,13 +16,20 @@
 #include <pgqrs/error.h>             // IWYU pragma: export
 #include <pgqrs/future.h>            // IWYU pragma: export
 #include <pgqrs/json.h>              // IWYU pragma: export
+#include <pgqrs/json_converter.h>    // IWYU pragma: export
 #include <pgqrs/message.h>           // IWYU pragma: export
 #include <pgqrs/postgres.h>          // IWYU pragma: export
 #include <pgqrs/queue.h>             // IWYU pragma: export
 #include <pgqrs/queue_worker.h>      // IWYU pragma: export
 #include <pgqrs/records.h>           // IWYU pragma: export
+#include <pgqrs/run.h>               // IWYU pragma: export
+#include <pgqrs/run_context.h>       // IWYU pragma: export
 #include <pgqrs/store.h>             // IWYU pragma: export
 #include <pgqrs/time.h>              // IWYU pragma: export
+#include <pgqrs/transaction.h>       // IWYU pragma: export
+#include <pgqrs/workflow.h>          // IWYU pragma: export
 #include <pgqrs/workflow_records.h>  // IWYU pragma: export
+#include <pgqrs/workflow_worker.h>   // IWYU pragma: export
+#include <pgqrs/workflows.h>         // IWYU pragma: export
 
 #endif  // PGQRS_PGQRS_H_

@@ -8,12 +8,15 @@
 #include <pgqrs/message.h>
 #include <pgqrs/queue.h>
 #include <pgqrs/records.h>
+#include <pgqrs/workflow.h>
+#include <pgqrs/workflows.h>
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace pgqrs {
@@ -91,6 +94,25 @@ class PgqrsStore {
   std::optional<MessageInfo> FindMessage(std::int64_t message_id);
   Future<std::optional<MessageInfo>> FindMessageAsync(std::int64_t message_id);
 
+  // Triggers a run of a workflow, which is made where it is missing. It becomes durable before this
+  // returns, and a WorkflowWorker of any process executes it.
+  template <typename Input, typename Output>
+  Run<Output> Trigger(const Workflow<Input, Output>& workflow,
+                      const std::type_identity_t<Input>& input = {},
+                      const TriggerOptions& options = {}) {
+    return Run<Output>(TriggerRun(*workflow.definition(), ToJson<Input>(input), options));
+  }
+  template <typename Input, typename Output>
+  Future<Run<Output>> TriggerAsync(const Workflow<Input, Output>& workflow,
+                                   const std::type_identity_t<Input>& input = {},
+                                   const TriggerOptions& options = {}) {
+    return TriggerRunAsync(*workflow.definition(), ToJson<Input>(input), options)
+        .Then([](Future<RunHandle> handle) { return Run<Output>(handle.Get()); });
+  }
+
+  // What else there is to do with workflows and their runs.
+  pgqrs::Workflows Workflows();
+
   pgqrs::Admin Admin();
 
   // The id of the store's own worker; 0 before its first enqueue or dequeue.
@@ -100,6 +122,13 @@ class PgqrsStore {
   pgqrs::EngineMetrics EngineMetrics() const;
 
  private:
+  friend class WorkflowWorker;
+
+  RunHandle TriggerRun(const WorkflowDefinition& workflow, const Json& input,
+                       const TriggerOptions& options);
+  Future<RunHandle> TriggerRunAsync(const WorkflowDefinition& workflow, const Json& input,
+                                    const TriggerOptions& options);
+
   explicit PgqrsStore(std::shared_ptr<internal::StoreHandle> handle);
   internal::StoreCore& core() const;
 
