@@ -113,12 +113,6 @@ class InternalError : public Error {
   using Error::Error;
 };
 
-// No run of a workflow has this id.
-class RunNotFoundError : public Error {
- public:
-  using Error::Error;
-};
-
 // A run of a workflow ended without a result, or a step without one: what the code of the workflow
 // has thrown, or that the run was cancelled.
 class WorkflowError : public Error {

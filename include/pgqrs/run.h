@@ -34,8 +34,8 @@ struct TriggerOptions {
   int priority = 5;
 };
 
-// A run by its id. Copies are cheap. Every call works from any thread; those that change something
-// throw RunNotFoundError where retention has removed the run.
+// A run by its id. Copies are cheap. Every call works from any thread, and throws ValidationError
+// where retention has removed the run.
 class RunHandle {
  public:
   RunHandle(std::shared_ptr<internal::StoreCore> store, std::int64_t id)
@@ -48,7 +48,8 @@ class RunHandle {
   RunStatus Status() const { return Info().status; }
 
   // Waits for the end of the run and gives its output. WorkflowError where it failed or was
-  // cancelled, TimeoutError where it has not ended in time.
+  // cancelled, TimeoutError where it has not ended in time. Not to be waited for on the store's
+  // callback thread (see Future).
   Json ResultJson(std::optional<Duration> timeout = std::nullopt) const;
   Future<Json> ResultJsonAsync(std::optional<Duration> timeout = std::nullopt) const;
 
@@ -58,15 +59,13 @@ class RunHandle {
   bool Cancel() const;
   Future<bool> CancelAsync() const;
 
-  // Pauses the run until Resume, or for that long. One that a worker executes pauses at its next
-  // call of the context. StateTransitionError where it is finished or Cancelling.
-  void Pause(std::string_view reason = {},
-             std::optional<Duration> resume_after = std::nullopt) const;
-  Future<void> PauseAsync(std::string_view reason = {},
-                          std::optional<Duration> resume_after = std::nullopt) const;
+  // Pauses the run until Resume. One that a worker executes pauses at its next call of the context.
+  // ValidationError where it is finished or Cancelling.
+  void Pause() const;
+  Future<void> PauseAsync() const;
 
-  // Lets a paused run go on, and takes back a pause that has not begun. StateTransitionError where
-  // it is finished or Cancelling.
+  // Lets a paused run go on, and takes back a pause that has not begun. ValidationError where it is
+  // finished or Cancelling.
   void Resume() const;
   Future<void> ResumeAsync() const;
 

@@ -29,6 +29,13 @@ struct WorkflowDefinition;
 
 namespace internal {
 class RunScope;
+
+// The step that has triggered a child.
+struct ChildStep {
+  std::string name;
+  int ordinal = 0;
+  std::int64_t child_id = 0;
+};
 }  // namespace internal
 
 // How long a step waits before its next try.
@@ -247,9 +254,9 @@ class RunContext {
                           const StepOptions& options);
   void RunParallel(std::string_view name,
                    const std::vector<std::function<void(RunContext&)>>& branches);
-  std::string StartChild(const WorkflowDefinition& workflow, const Json& input,
-                         const ChildOptions& options, std::int64_t& id);
-  Json AwaitChild(const std::string& step);
+  internal::ChildStep StartChild(const WorkflowDefinition& workflow, const Json& input,
+                                 const ChildOptions& options);
+  Json AwaitChild(const internal::ChildStep& step);
 
   internal::RunScope& scope_;
 };
@@ -257,7 +264,7 @@ class RunContext {
 template <typename Output>
 class ChildRun {
  public:
-  std::int64_t id() const { return id_; }
+  std::int64_t id() const { return step_.child_id; }
 
   // Waits for the child's end and gives its output; nothing is held meanwhile. WorkflowError where
   // it failed or was cancelled.
@@ -265,21 +272,17 @@ class ChildRun {
 
  private:
   friend class RunContext;
-  ChildRun(RunContext& run, std::string step, std::int64_t id)
-      : run_(run), step_(std::move(step)), id_(id) {}
+  ChildRun(RunContext& run, internal::ChildStep step) : run_(run), step_(std::move(step)) {}
 
   RunContext& run_;
-  std::string step_;
-  std::int64_t id_;
+  internal::ChildStep step_;
 };
 
 template <typename In, typename Out>
 ChildRun<Out> RunContext::Child(const Workflow<In, Out>& workflow,
                                 const std::type_identity_t<In>& input,
                                 const ChildOptions& options) {
-  std::int64_t id = 0;
-  auto step = StartChild(*workflow.definition(), ToJson<In>(input), options, id);
-  return ChildRun<Out>(*this, std::move(step), id);
+  return ChildRun<Out>(*this, StartChild(*workflow.definition(), ToJson<In>(input), options));
 }
 
 }  // namespace pgqrs

@@ -33,13 +33,13 @@ class Workflows {
   std::vector<WorkflowInfo> List();
   Future<std::vector<WorkflowInfo>> ListAsync();
 
-  // Triggers a run by the name of its workflow, which has to exist (QueueNotFoundError), with an
+  // Triggers a run by the name of its workflow, which has to exist (ValidationError), with an
   // input as JSON. Whatever version of the code the worker has that starts it executes it.
   RunHandle Trigger(std::string_view name, const Json& input, const TriggerOptions& options = {});
   Future<RunHandle> TriggerAsync(std::string_view name, const Json& input,
                                  const TriggerOptions& options = {});
 
-  // A run by its id; RunNotFoundError where there is none.
+  // A run by its id; ValidationError where there is none.
   RunHandle Get(std::int64_t run_id);
   Future<RunHandle> GetAsync(std::int64_t run_id);
 
@@ -50,7 +50,7 @@ class Workflows {
   Future<std::vector<StepInfo>> StepsAsync(const StepFilter& filter = {});
 
   // Sends an event to a run, which RunContext::WaitForEvent of that name receives: one that waits
-  // already goes on. RunNotFoundError for an unknown run, StateTransitionError for a finished one.
+  // already goes on. ValidationError where there is no such run, or it is finished.
   void SendEvent(std::int64_t run_id, std::string_view name, const Json& payload);
   Future<void> SendEventAsync(std::int64_t run_id, std::string_view name, const Json& payload);
 
@@ -58,7 +58,7 @@ class Workflows {
   std::int64_t CancelMany(RunFilter filter);
 
   // Lets a run that failed or was cancelled go on: steps that have succeeded stay, the others have
-  // all their tries again. StateTransitionError where it is in another state.
+  // all their tries again. ValidationError where it is in another state.
   void Retry(std::int64_t run_id);
   Future<void> RetryAsync(std::int64_t run_id);
 

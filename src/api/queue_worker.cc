@@ -7,8 +7,9 @@
 namespace pgqrs {
 
 QueueWorker::QueueWorker(Queue queue, Handler handler, WorkerOptions options)
-    : core_(std::make_shared<internal::QueueWorkerCore>(std::move(queue.core_), std::move(handler),
-                                                        std::move(options))) {}
+    : core_(std::make_shared<internal::QueueWorkerCore>(
+          std::move(queue.core_), internal::QueueWorkerCore::AsHandler(std::move(handler)),
+          std::move(options))) {}
 
 QueueWorker::~QueueWorker() { core_->Shutdown(); }
 

@@ -5,16 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cmath>
-#include <random>
 #include <string>
 #include <utility>
 
 #include "api/arguments.h"
+#include "api/backoff.h"
 #include "api/moved_from.h"
 #include "api/registration.h"
 #include "queue/workers.h"
-#include "util/json_text.h"
+#include "util/storable.h"
 #include "util/thread.h"
 
 namespace pgqrs::internal {
@@ -41,22 +40,9 @@ WorkerOptions Checked(WorkerOptions options, const Config& config) {
 // The worker whose handler runs on this thread.
 thread_local const QueueWorkerCore* handling_worker = nullptr;
 
-// An exception's text as it can be stored: UTF-8, and not endless. Some exceptions have none.
-std::string Storable(const char* what) {
-  constexpr std::size_t kMost = 16 << 10;
-  const std::string_view text = what != nullptr ? what : "";
-  std::string stored(util::FirstCharacters(text, kMost));
-  if (!util::QuoteJson(stored)) {
-    std::replace_if(
-        stored.begin(), stored.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
-        '?');
-  }
-  return stored;
-}
-
 }  // namespace
 
-QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::Handler handler,
+QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, Handler handler,
                                  WorkerOptions options)
     : queue_(std::move(queue)),
       handler_(std::move(handler)),
@@ -65,6 +51,14 @@ QueueWorkerCore::QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::
       capacity_(static_cast<std::size_t>(options_.concurrency) +
                 static_cast<std::size_t>(*options_.prefetch)) {
   if (!handler_) throw ValidationError("handler: is empty");
+}
+
+QueueWorkerCore::Handler QueueWorkerCore::AsHandler(QueueWorker::Handler handler) {
+  if (!handler) return nullptr;
+  return [handler = std::move(handler)](Message& message) {
+    handler(message);
+    return Handling::kAck;
+  };
 }
 
 void QueueWorkerCore::CheckNew() const {
@@ -167,14 +161,14 @@ void QueueWorkerCore::Handle(Message& message) {
     const std::lock_guard lock(mutex_);
     --running_;
     if (outcome.failed) ++counts_.failed;
-    is_held = Forget(target);
+    is_held = Forget(target) && !outcome.is_settled;
     if (is_held) ++unsettled_;
     changed_.notify_all();
   }
   if (is_held) {
     Settle(taken, std::move(outcome));
   } else {
-    // Released by Stop, or lost: there is no lease to settle.
+    // Released by Stop, lost, or ended by the handler: there is no lease to settle.
     Feed();
   }
 }
@@ -189,18 +183,25 @@ bool QueueWorkerCore::Forget(const SettleRequest::Target& target) {
 
 QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message, int read_count) {
   try {
-    handler_(message);
+    switch (handler_(message)) {
+      case Handling::kAck:
+        break;
+      case Handling::kSettled:
+        return {.is_settled = true};
+      case Handling::kGiveBack:
+        return {.action = SettleRequest::Action::kRelease, .unread = true};
+    }
     return {};
   } catch (const RetryAfter& retry) {
     const auto delay = std::clamp(retry.delay(), Duration::zero(), kMaxDuration);
     return {.action = SettleRequest::Action::kRelease,
             .delay = delay,
-            .text = Storable(retry.what()),
+            .text = util::Storable(retry.what()),
             .unread = true,
             .failed = true};
   } catch (const Discard& discard) {
     return {.action = SettleRequest::Action::kDeadLetter,
-            .text = Storable(discard.what()),
+            .text = util::Storable(discard.what()),
             .failed = true};
   } catch (const std::exception& error) {
     return OutcomeOf(read_count, error);
@@ -211,25 +212,15 @@ QueueWorkerCore::Outcome QueueWorkerCore::CallHandler(Message& message, int read
 
 QueueWorkerCore::Outcome QueueWorkerCore::OutcomeOf(int read_count,
                                                     const std::exception& error) const {
-  Outcome outcome = {.text = Storable(error.what()), .failed = true};
+  Outcome outcome = {.text = util::Storable(error.what()), .failed = true};
   if (read_count >= *options_.retry.max_attempts) {
     outcome.action = SettleRequest::Action::kDeadLetter;
   } else {
     outcome.action = SettleRequest::Action::kRelease;
-    outcome.delay = Backoff(read_count);
+    outcome.delay = ExponentialDelay(options_.retry.base_delay, options_.retry.max_delay,
+                                     read_count, options_.retry.jitter);
   }
   return outcome;
-}
-
-Duration QueueWorkerCore::Backoff(int read_count) const {
-  const auto& retry = options_.retry;
-  auto delay = static_cast<double>(retry.base_delay.count()) * std::exp2(read_count - 1);
-  if (retry.jitter) {
-    thread_local std::mt19937_64 random(std::random_device{}());
-    delay *= std::uniform_real_distribution<>(0.75, 1.25)(random);
-  }
-  return Duration(
-      static_cast<std::int64_t>(std::min(delay, static_cast<double>(retry.max_delay.count()))));
 }
 
 // The settlement and the next feed go to the engine as one, and so into one transaction.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -26,8 +27,17 @@ namespace pgqrs::internal {
 // once.
 class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
  public:
-  QueueWorkerCore(std::shared_ptr<QueueCore> queue, QueueWorker::Handler handler,
-                  WorkerOptions options);
+  // What a handler leaves to be done with its message, unless it throws.
+  enum class Handling : std::uint8_t {
+    kAck,
+    kSettled,   // Nothing: it has ended what the message stands for, and the lease with it.
+    kGiveBack,  // Others may have it at once, with the read count that it had before.
+  };
+  using Handler = std::function<Handling(Message&)>;
+
+  QueueWorkerCore(std::shared_ptr<QueueCore> queue, Handler handler, WorkerOptions options);
+  // A public handler in that form; an empty one stays empty.
+  static Handler AsHandler(QueueWorker::Handler handler);
 
   void Run();
   void Start();
@@ -52,6 +62,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
     std::string text = {};
     bool unread = false;
     bool failed = false;
+    bool is_settled = false;
   };
 
   void CheckNew() const;
@@ -64,7 +75,6 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   bool Forget(const SettleRequest::Target& target);
   Outcome CallHandler(Message& message, int read_count);
   Outcome OutcomeOf(int read_count, const std::exception& error) const;
-  Duration Backoff(int read_count) const;
   void Settle(const Message& message, Outcome outcome);
   void OnSettled(const SettleRequest& request, std::int64_t message_id);
 
@@ -88,7 +98,7 @@ class QueueWorkerCore : public std::enable_shared_from_this<QueueWorkerCore> {
   void Log(LogLevel level, std::string_view message, std::string_view why) const;
 
   const std::shared_ptr<QueueCore> queue_;
-  QueueWorker::Handler handler_;  // Until Shutdown, or the end of the run after it.
+  Handler handler_;  // Until Shutdown, or the end of the run after it.
   const WorkerOptions options_;
   const Duration lease_;
   const std::size_t capacity_;  // Messages in the line and in handlers.

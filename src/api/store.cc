@@ -8,6 +8,8 @@
 #include "api/moved_from.h"
 #include "api/settle_calls.h"
 #include "api/store_core.h"
+#include "api/workflow_calls.h"
+#include "api/workflow_worker_core.h"
 #include "queue/browse.h"
 #include "queue/queues.h"
 
@@ -174,6 +176,39 @@ Future<std::optional<MessageInfo>> PgqrsStore::FindMessageAsync(std::int64_t mes
 std::optional<MessageInfo> PgqrsStore::FindMessage(std::int64_t message_id) {
   return FindMessageAsync(message_id).Get();
 }
+
+RunHandle PgqrsStore::TriggerRun(const WorkflowDefinition& workflow, const Json& input,
+                                 const TriggerOptions& options) {
+  core();
+  return internal::TriggerRun(handle_->shared_core(),
+                              {.workflow = workflow.name, .version = workflow.version}, input,
+                              options);
+}
+Future<RunHandle> PgqrsStore::TriggerRunAsync(const WorkflowDefinition& workflow, const Json& input,
+                                              const TriggerOptions& options) {
+  core();
+  return internal::TriggerRunAsync(handle_->shared_core(),
+                                   {.workflow = workflow.name, .version = workflow.version}, input,
+                                   options);
+}
+
+Workflows PgqrsStore::Workflows() {
+  core();
+  return pgqrs::Workflows(handle_->shared_core());
+}
+
+WorkflowWorker::WorkflowWorker(const PgqrsStore& store, std::vector<AnyWorkflow> workflows,
+                               WorkflowWorkerOptions options) {
+  store.core();
+  core_ = std::make_shared<internal::WorkflowWorkerCore>(store.handle_->shared_core(), workflows,
+                                                         options);
+}
+WorkflowWorker::~WorkflowWorker() { core_->Shutdown(); }
+void WorkflowWorker::Run() { core_->Run(); }
+void WorkflowWorker::Start() { core_->Start(); }
+void WorkflowWorker::RequestStop() { core_->RequestStop(); }
+bool WorkflowWorker::Stop(Duration deadline) { return core_->Stop(deadline); }
+WorkflowWorker::Counts WorkflowWorker::counts() const { return core_->counts(); }
 
 Admin PgqrsStore::Admin() {
   core();

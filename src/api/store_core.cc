@@ -6,8 +6,10 @@
 
 #include <array>
 #include <chrono>
+#include <span>
 
 #include "api/arguments.h"
+#include "api/run_scope.h"
 #include "queue/queues.h"
 #include "queue/rows.h"
 #include "queue/schema.h"
@@ -104,6 +106,8 @@ StoreCore::StoreCore(const Config& config, std::unique_ptr<driver::Database> dat
       rate_limit_(config.max_enqueue_per_second, config.max_enqueue_burst),
       own_worker_(std::make_shared<queue::Worker>()),
       engine_(config, std::move(database), std::move(writer)) {
+  engine_.OnRunsEnded(
+      [this](std::span<const std::int64_t> run_ids) { run_waiters_.Wake(run_ids); });
   own_worker_->name = HostName() + "/" + std::to_string(getpid());
   AddWorker(own_worker_);
   Schedule(std::make_shared<Chore>(config_.heartbeat_interval, [this] { return Heartbeats(); }));
@@ -133,6 +137,7 @@ void StoreCore::FinishDeletions() {
 
 void StoreCore::CheckUsable() const {
   CheckNotForked();
+  CheckNotInTransaction(*this);
   if (schema_is_older_) throw SchemaError(kOlderSchema);
 }
 
@@ -221,6 +226,7 @@ void StoreCore::Close() {
     open.on_close();
     retirements.push_back(Retire(open.worker));
   }
+  run_waiters_.Close();
   for (auto& retirement : retirements) {
     try {
       retirement.Get();

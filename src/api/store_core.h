@@ -20,6 +20,8 @@
 #include <vector>
 
 #include "api/rate_limit.h"
+#include "api/run_waiters.h"
+#include "api/workflow_refs.h"
 #include "driver/driver.h"
 #include "engine/engine.h"
 #include "engine/public_error.h"
@@ -97,7 +99,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   StoreCore(const StoreCore&) = delete;
   StoreCore& operator=(const StoreCore&) = delete;
 
-  // Throws in a forked child, and where the schema is to be upgraded first.
+  // Throws in a forked child, inside of a transaction step, and where the schema is to be upgraded
+  // first.
   void CheckUsable() const;
   void CheckNotForked() const;
 
@@ -109,6 +112,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   Duration live_within() const { return 12 * config_.heartbeat_interval; }
   engine::Engine& engine() { return engine_; }
   RateLimit& rate_limit() { return rate_limit_; }
+  WorkflowRefs& workflows() { return workflows_; }
+  RunWaiters& run_waiters() { return run_waiters_; }
   std::string_view dialect() const { return dialect_; }
   // Throws where the store cannot take the payload.
   void CheckPayload(const Json& payload) const;
@@ -198,6 +203,8 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   const bool is_embedded_;
   const driver::JsonCheck check_json_;
   RateLimit rate_limit_;
+  WorkflowRefs workflows_;
+  RunWaiters run_waiters_;
   std::mutex workers_mutex_;
   struct OpenWorker {
     std::shared_ptr<queue::Worker> worker;

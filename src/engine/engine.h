@@ -89,6 +89,9 @@ class Engine {
   // Whether this thread is just completing requests, of whatever engine: it must not wait for one.
   static bool IsCompleting();
 
+  // The database's clock, roughly, without asking the database.
+  TimePoint ApproximateNow() const { return database_->ApproximateNow(); }
+
   Timer& timer() { return timer_; }
   CallbackThread& callbacks() { return callbacks_; }
   EngineMetrics Metrics() const;

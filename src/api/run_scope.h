@@ -1,0 +1,104 @@
+// What a RunContext stands for: the calls of a workflow's function, which wait for the storage.
+#ifndef PGQRS_API_RUN_SCOPE_H_
+#define PGQRS_API_RUN_SCOPE_H_
+
+#include <pgqrs/run_context.h>
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/run_core.h"
+
+namespace pgqrs::internal {
+
+// What the scopes of an execution share: that of the function and those of branches.
+struct RunExecution {
+  RunExecution(std::shared_ptr<RunCore> run_core,
+               std::shared_ptr<const std::atomic<bool>> must_stop, TimePoint begun)
+      : core(std::move(run_core)), stopping(std::move(must_stop)), began_at(begun) {}
+
+  const std::shared_ptr<RunCore> core;
+  const std::shared_ptr<const std::atomic<bool>> stopping;
+  const TimePoint began_at;  // By the database's clock.
+
+  std::mutex mutex;
+  RunWait wait;                         // What the run waits for, once it is suspended.
+  std::optional<std::string> mismatch;  // How the code does not match what is recorded.
+};
+
+class RunScope {
+ public:
+  RunScope(std::shared_ptr<RunExecution> execution, std::string prefix)
+      : execution_(std::move(execution)), prefix_(std::move(prefix)), context_(*this) {}
+
+  RunContext& context() { return context_; }
+  RunCore& core() const { return *execution_->core; }
+  // Why the execution cannot go on, if it cannot.
+  std::optional<RunInterruption::Why> interrupted() const { return interrupted_; }
+  bool must_stop() const { return *execution_->stopping; }
+
+  using StepBody = std::function<Json(const std::stop_token&)>;
+  Json Step(std::string_view name, const StepBody& body, const StepOptions& options);
+  Json TransactionStep(std::string_view name, const std::function<Json(Transaction&)>& body,
+                       const StepOptions& options);
+  void SleepUntil(TimePoint time);
+  TimePoint Now();
+  std::string RandomUuid();
+  std::optional<Json> WaitForEvent(std::string_view name, std::optional<Duration> timeout);
+  ChildStep StartChild(const WorkflowDefinition& workflow, const Json& input,
+                       const ChildOptions& options);
+  Json AwaitChild(const ChildStep& step);
+  void Parallel(std::string_view name,
+                const std::vector<std::function<void(RunContext&)>>& branches);
+
+  // The database's clock, which never is behind the time at which the run was handed out.
+  TimePoint CurrentTime() const;
+
+ private:
+  using Outcome = RunCore::Outcome;
+  using StoredStep = workflow::StoredStep;
+
+  // Throws where the execution cannot go on.
+  void CheckMayCall() const;
+  StepClaim Claim(std::string_view name, StepKind kind);
+  void CheckNotStopping();
+  [[noreturn]] void Interrupt(RunInterruption::Why why);
+  [[noreturn]] void Suspend(RunWait wait);
+  void Check(Outcome outcome);
+  template <typename T, typename Request>
+  T Ask(CallPtr<T, Request> call);
+  [[noreturn]] void GiveUp(const std::exception& error);
+  void Record(StoredStep step) { Check(Ask(core().MakeRecord(std::move(step)))); }
+
+  // Gives what is recorded of a step that is finished, or throws its error or until when it waits.
+  // Nothing where it is to run.
+  std::optional<Json> Replay(const StepClaim& claim);
+  // Records that a try of the step failed, and throws what comes of that.
+  [[noreturn]] void Fail(StoredStep step, const std::exception_ptr& error,
+                         const StepOptions& options);
+  [[noreturn]] static void ThrowFailed(const StoredStep& step);
+  // A value that is made once and recorded.
+  Json Once(std::string_view name, StepKind kind, const std::function<Json()>& make);
+
+  const std::shared_ptr<RunExecution> execution_;
+  const std::string prefix_;
+  RunContext context_;
+  std::optional<RunInterruption::Why> interrupted_;
+  std::map<std::string, int, std::less<>> parallels_;  // By name: how many.
+};
+
+// Throws Error where this thread is inside the body of a transaction step of that store.
+void CheckNotInTransaction(const StoreCore& store);
+
+}  // namespace pgqrs::internal
+
+#endif  // PGQRS_API_RUN_SCOPE_H_

@@ -1,0 +1,129 @@
+#include "api/workflow_calls.h"
+
+#include <pgqrs/error.h>
+#include <pgqrs/workflow.h>
+
+#include <string>
+#include <utility>
+
+#include "api/arguments.h"
+#include "api/enqueue_calls.h"
+#include "api/workflow_refs.h"
+#include "workflow/jobs.h"
+
+namespace pgqrs::internal {
+namespace {
+
+// What a trigger was called with, for as long as it takes.
+struct TriggerCall {
+  std::shared_ptr<StoreCore> store;
+  std::string workflow;
+  queue::IfMissing if_missing;
+  std::optional<int> version;
+  Json input;
+  TriggerOptions options;
+};
+
+// Without a key many triggers are one group.
+CallPtr<RunHandle, queue::EnqueueRequest> MakeEnqueue(const TriggerCall& trigger,
+                                                      const WorkflowRefs::Ref& ref) {
+  auto call = trigger.store->MakeCall<RunHandle, queue::EnqueueRequest>(
+      [store = trigger.store](queue::EnqueueRequest& request) {
+        return RunHandle(store, request.ids.front());
+      });
+  call->bytes += trigger.input.text().size() + sizeof(Json);
+  call->queue = ref;
+  call->producer = trigger.store->own_worker();
+  call->priority = trigger.options.priority;
+  call->delay = trigger.options.delay;
+  call->payloads = {trigger.input};
+  call->runs.emplace();
+  call->runs->version = trigger.version;
+  return call;
+}
+
+Future<RunHandle> TriggerWithKey(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
+  workflow::Trigger job = {.workflow = ref,
+                           .producer = trigger.store->own_worker(),
+                           .input = trigger.input,
+                           .idempotency_key = trigger.options.idempotency_key,
+                           .priority = trigger.options.priority,
+                           .delay = trigger.options.delay,
+                           .version = trigger.version};
+  return trigger.store->Write(
+      [store = trigger.store, job = std::move(job)](driver::Connection& connection) {
+        return RunHandle(store, workflow::TriggerRun(connection, job).run_id);
+      });
+}
+
+Future<RunHandle> Submit(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
+  if (!trigger.options.idempotency_key.empty()) return TriggerWithKey(trigger, ref);
+  return trigger.store->Submit(MakeEnqueue(trigger, ref));
+}
+
+RunHandle Run(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
+  if (!trigger.options.idempotency_key.empty()) return TriggerWithKey(trigger, ref).Get();
+  return trigger.store->Run(MakeEnqueue(trigger, ref));
+}
+
+// A workflow that is known may have been deleted, and another one of its name made.
+Future<RunHandle> RunLater(TriggerCall trigger) {
+  auto& refs = trigger.store->workflows();
+  if (const auto known = refs.Find(trigger.workflow)) {
+    try {
+      co_return co_await Submit(trigger, known);
+    } catch (const QueueNotFoundError&) {
+      refs.Forget(trigger.workflow);
+    }
+  }
+  const auto ref = co_await refs.GetAsync(*trigger.store, trigger.workflow, trigger.if_missing);
+  co_return co_await Submit(trigger, ref);
+}
+
+TriggerCall Checked(const std::shared_ptr<StoreCore>& store, const TriggerTarget& target,
+                    const Json& input, const TriggerOptions& options) {
+  constexpr std::size_t kMaxKey = 255;
+  CheckQueueName(target.workflow);
+  CheckText("idempotency_key", options.idempotency_key, kMaxKey);
+  store->CheckUsable();
+  CheckEnqueue(*store, input, {.priority = options.priority, .delay = options.delay});
+  return {.store = store,
+          .workflow = std::string(target.workflow),
+          .if_missing = target.if_missing,
+          .version = target.version,
+          .input = input,
+          .options = options};
+}
+
+}  // namespace
+
+RunHandle TriggerRun(const std::shared_ptr<StoreCore>& store, const TriggerTarget& target,
+                     const Json& input, const TriggerOptions& options) {
+  const auto trigger = Checked(store, target, input, options);
+  auto& refs = store->workflows();
+  if (const auto known = refs.Find(trigger.workflow)) {
+    try {
+      return Run(trigger, known);
+    } catch (const QueueNotFoundError&) {
+      refs.Forget(trigger.workflow);
+    }
+  }
+  return Run(trigger, refs.Get(*store, trigger.workflow, trigger.if_missing));
+}
+
+Future<RunHandle> TriggerRunAsync(const std::shared_ptr<StoreCore>& store,
+                                  const TriggerTarget& target, const Json& input,
+                                  const TriggerOptions& options) {
+  return RunLater(Checked(store, target, input, options));
+}
+
+std::shared_ptr<const WorkflowDefinition> MakeDefinition(std::string name, int version,
+                                                         std::function<Json(RunContext&)> body) {
+  CheckQueueName(name);
+  CheckCount("version", version, 1, std::numeric_limits<int>::max());
+  if (!body) throw ValidationError("function: is empty");
+  return std::make_shared<const WorkflowDefinition>(
+      WorkflowDefinition{.name = std::move(name), .version = version, .body = std::move(body)});
+}
+
+}  // namespace pgqrs::internal
