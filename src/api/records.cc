@@ -36,7 +36,7 @@ std::string_view ToString(WorkerStatus status) {
 }
 
 std::string_view ToString(RunStatus status) {
-  switch (value) {
+  switch (status) {
     case RunStatus::kQueued:
       return "Queued";
     case RunStatus::kRunning:
@@ -56,7 +56,7 @@ std::string_view ToString(RunStatus status) {
 }
 
 std::string_view ToString(StepStatus status) {
-  switch (value) {
+  switch (status) {
     case StepStatus::kRunning:
       return "Running";
     case StepStatus::kSuccess:
@@ -68,7 +68,7 @@ std::string_view ToString(StepStatus status) {
 }
 
 std::string_view ToString(StepKind kind) {
-  switch (value) {
+  switch (kind) {
     case StepKind::kStep:
       return "Step";
     case StepKind::kTransaction:

@@ -334,6 +334,7 @@ void Engine::AfterCommit(queue::Group& group) {
       HasMessageFrom(entry.queue_id, entry.visible_at);
       database_->Announce({.queue_id = entry.queue_id, .visible_at = entry.visible_at});
     }
+    if (!group.ended_runs().empty()) TellOfEnds(group.ended_runs());
   } catch (...) {
     LogError(LogLevel::kError, "waiting consumers could not be woken", std::current_exception());
   }
@@ -376,6 +377,15 @@ void Engine::RunJob(Lane& lane, RequestPtr request) {
   if (!may_free_messages) return;
   database_->Announce({});
   WakeAll();
+  TellOfEnds({});
+}
+
+void Engine::OnRunsEnded(std::function<void(std::span<const std::int64_t>)> callback) {
+  on_runs_ended_ = std::move(callback);
+}
+
+void Engine::TellOfEnds(std::span<const std::int64_t> run_ids) {
+  if (on_runs_ended_) on_runs_ended_(run_ids);
 }
 
 // Answers the requests, except those that are not done yet and those that wait for a message.

@@ -66,14 +66,15 @@ class Engine {
 
   // Runs `work` in a transaction of its own and commits it, on the caller's thread where the
   // database has many writers (on a connection that is no lane's), otherwise on the lane. Waits.
-  // `work` is run again where the transaction did not happen for passing reasons; where nobody knows
-  // whether it did, `has_happened` is asked first, in another transaction. Throws what `work` throws,
-  // or a public error. Not from within `work`, nor where requests are completed: Error.
+  // `work` is run again where the transaction did not happen for passing reasons; where nobody
+  // knows whether it did, `has_happened` is asked first, in another transaction. Throws what `work`
+  // throws, or a public error. Not from within `work`, nor where requests are completed: Error.
   void Transact(const std::function<void(driver::Connection&)>& work,
                 const std::function<bool(driver::Connection&)>& has_happened);
 
-  // Who is to be told of runs that have ended, behind the commit: their ids; none of them where some
-  // may have, and whoever waits has to look. It must not block. To be set before the first request.
+  // Who is to be told of runs that have ended, behind the commit: their ids; none of them where
+  // some may have, and whoever waits has to look. It must not block. To be set before the first
+  // request.
   void OnRunsEnded(std::function<void(std::span<const std::int64_t>)> callback);
 
   // Completes the dequeues of a worker that wait for messages, with none.
@@ -122,6 +123,7 @@ class Engine {
   void Expire();
   void CloseThreads();
   void WakeQueue(std::int64_t queue_id);
+  void TellOfEnds(std::span<const std::int64_t> run_ids);
   std::optional<TimePoint> TryNow();
   void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
   void HasMessageFrom(std::int64_t queue_id, std::int64_t visible_at);
@@ -143,6 +145,7 @@ class Engine {
   Timer timer_;
   Readers readers_;
   std::shared_ptr<queue::SharedState> shared_;  // The lanes'.
+  std::function<void(std::span<const std::int64_t>)> on_runs_ended_;
 
   std::mutex wake_mutex_;
   std::map<std::int64_t, Timer::Id> wake_timers_;  // The next visible time, by queue.

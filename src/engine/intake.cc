@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "queue/slice.h"
+#include "workflow/request.h"
 
 namespace pgqrs::engine {
 namespace {
@@ -36,6 +37,8 @@ std::size_t MessagesOf(const queue::Request& request) {
       return static_cast<std::size_t>(static_cast<const queue::DequeueRequest&>(request).count);
     case Kind::kSettle:
       return static_cast<const queue::SettleRequest&>(request).targets.size();
+    case Kind::kRun:
+      return 1;
     case Kind::kJob:
       break;
   }
@@ -278,6 +281,16 @@ std::vector<Intake::Claimed> Intake::ClaimsOf(const queue::Request& request) {
     for (const auto& target : static_cast<const queue::SettleRequest&>(request).targets) {
       const Claim claim = {What::kBatch, queue::BatchOf(target.message_id)};
       if (claims.empty() || !(claims.back().claim == claim)) claims.push_back({claim, true});
+    }
+  } else if (request.kind == Kind::kRun) {
+    const auto& on_run = static_cast<const workflow::RunRequest&>(request);
+    using OnRun = workflow::RunRequest::What;
+    // A record leaves the message alone.
+    if (on_run.what != OnRun::kRecord && on_run.what != OnRun::kReceive) {
+      claims.push_back({{What::kBatch, queue::BatchOf(on_run.run.id)}, true});
+    }
+    if (on_run.what == OnRun::kChild) {
+      add_registration(*static_cast<const workflow::ChildRequest&>(on_run).producer);
     }
   }
   return claims;

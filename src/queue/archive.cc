@@ -5,6 +5,7 @@
 
 #include "queue/rows.h"
 #include "queue/slice.h"
+#include "workflow/ends.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -45,6 +46,8 @@ void Replay(driver::Connection& connection, const ArchiveRow& row, Mask part) {
                        .leased_at = std::nullopt,
                        .last_error = std::nullopt});
   WriteChanges(connection, row.queue_id, slices);
+  workflow::RequeueRunsOfMessages(connection, row.queue_id, row.batch_id, part,
+                                  ToMicros(connection.Now()));
 }
 
 void Remove(driver::Connection& connection, const ArchiveRow& row, Mask part) {

@@ -7,6 +7,7 @@
 #include "queue/payload_array.h"
 #include "queue/rows.h"
 #include "util/show.h"
+#include "workflow/ends.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -129,6 +130,10 @@ bool DequeueStep::TakeSome(Deal& deal, int priority) {
   for (const auto& [batch_id, slices] : touched_) {
     WriteChanges(group_.connection_, deal.queue_id, slices);
   }
+  for (const auto& row : std::exchange(buried_, {})) {
+    workflow::EndRunsOfMessages(group_.connection_, row.queue_id, row.batch_id, row.mask,
+                                workflow::DeadLetterEnd(*row.reason), group_.effects_);
+  }
   return !deal.is_cut;
 }
 
@@ -216,6 +221,7 @@ void DequeueStep::MoveToDeadLetters(const Found& found, std::int64_t now) {
                ")";
   InsertArchiveRow(group_.connection_, row);
   Touched(slice).Remove(slice.mask);
+  buried_.push_back(std::move(row));
 }
 
 // The slices of a batch that this step has seen, which include this one.

@@ -10,6 +10,7 @@
 
 #include "queue/group.h"
 #include "queue/request.h"
+#include "queue/rows.h"
 #include "queue/slice.h"
 
 namespace pgqrs::queue {
@@ -80,6 +81,7 @@ class DequeueStep {
   Group& group_;
   std::ptrdiff_t may_move_ = kMaxMoved;
   std::map<std::int64_t, BatchSlices> touched_;  // By batch.
+  std::vector<ArchiveRow> buried_;               // Where they are runs, these end.
   std::vector<std::string_view> elements_;
 };
 

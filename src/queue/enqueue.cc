@@ -5,6 +5,7 @@
 
 #include "queue/rows.h"
 #include "queue/slice.h"
+#include "workflow/run_rows.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -69,6 +70,21 @@ void EnqueueStep::Run(const std::vector<EnqueueRequest*>& requests) {
     if (group_.CheckQueue(*request, *request->queue)) former.Add(*request);
   }
   former.Finish();
+  for (const auto* request : requests) {
+    if (request->runs) StoreRuns(*request);
+  }
+}
+
+void EnqueueStep::StoreRuns(const EnqueueRequest& request) {
+  workflow::NewRun run;
+  run.queue_id = request.queue->id;
+  run.version = workflow::ToOptional(request.runs->version);
+  run.priority = request.priority;
+  for (std::size_t i = 0; i < request.ids.size(); ++i) {
+    run.id = request.ids[i];
+    run.input = request.payloads[i].text();
+    workflow::InsertRun(group_.connection_, run, group_.now_);
+  }
 }
 
 void EnqueueStep::Store(const BatchKind& kind, const NewBatch& batch) {

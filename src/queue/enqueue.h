@@ -64,6 +64,7 @@ class EnqueueStep {
 
  private:
   void Store(const BatchKind& kind, const NewBatch& batch);
+  void StoreRuns(const EnqueueRequest& request);
 
   Group& group_;
 };

@@ -12,6 +12,8 @@
 #include "queue/rows.h"
 #include "queue/set_steps.h"
 #include "queue/settle.h"
+#include "workflow/request.h"
+#include "workflow/run_step.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -77,11 +79,23 @@ void Group::Prepare() {
   set_steps_ = std::make_unique<SetSteps>(*this);
   set_steps_->Prepare(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue),
                       OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
+  PrepareRuns();
+}
+
+// The numbers that new runs need.
+void Group::PrepareRuns() {
+  for (auto* request : OfKind<workflow::RunRequest>(requests_, Request::Kind::kRun)) {
+    if (request->what != workflow::RunRequest::What::kChild) continue;
+    auto& child = static_cast<workflow::ChildRequest&>(*request);
+    WorkerId(*child.producer);
+    child.own_batch_id = NextBatchId();
+  }
 }
 
 void Group::Run() {
   if (set_steps_) {
-    set_steps_->Send(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
+    set_steps_->Send(OfKind<SettleRequest>(requests_, Request::Kind::kSettle),
+                     OfKind<workflow::RunRequest>(requests_, Request::Kind::kRun));
   } else {
     RunRowByRow();
   }
@@ -89,15 +103,26 @@ void Group::Run() {
 
 void Group::RunRowByRow() {
   now_ = ToMicros(connection_.Now());
+  effects_.now = now_;
   SettleStep(*this).Run(OfKind<SettleRequest>(requests_, Request::Kind::kSettle));
+  RunOnRuns(OfKind<workflow::RunRequest>(requests_, Request::Kind::kRun));
   EnqueueStep(*this).Run(OfKind<EnqueueRequest>(requests_, Request::Kind::kEnqueue));
   DequeueStep(*this).Run(OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue));
 }
 
 void Group::SettleRowByRow(const std::vector<SettleRequest*>& requests) {
   if (requests.empty()) return;
-  now_ = ToMicros(connection_.Now());
+  now_ = effects_.now = ToMicros(connection_.Now());
   SettleStep(*this).Run(requests);
+}
+
+void Group::RunOnRuns(const std::vector<workflow::RunRequest*>& requests) {
+  if (requests.empty()) return;
+  now_ = effects_.now = ToMicros(connection_.Now());
+  workflow::RunStep(
+      connection_, effects_, [this](Worker& worker) { return WorkerId(worker); },
+      [this] { return NextBatchId(); })
+      .Run(requests);
 }
 
 std::vector<Request*> Group::TakeLeftOver() {
@@ -110,6 +135,8 @@ void Group::Committed() {
   for (auto* dequeue : OfKind<DequeueRequest>(requests_, Request::Kind::kDequeue)) {
     dequeue->kept = dequeue->taken.size();
   }
+  for (const auto& [worker_id, n] : effects_.released) settled_[worker_id] += n;
+  for (const auto& each : effects_.visible) NoteVisible(each.queue_id, each.at);
   for (const auto& [worker_id, n] : settled_) session_.shared->holders.Settled(worker_id, n);
 }
 

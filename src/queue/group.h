@@ -17,6 +17,11 @@
 #include "driver/driver.h"
 #include "queue/request.h"
 #include "queue/shared_state.h"
+#include "workflow/run_message.h"
+
+namespace pgqrs::workflow {
+struct RunRequest;
+}  // namespace pgqrs::workflow
 
 namespace pgqrs::queue {
 
@@ -66,9 +71,10 @@ class Group {
   // of it, in transactions of their own.
   void Prepare();
 
-  // First what settles messages, then what enqueues, then what dequeues, each in the order of the
-  // requests. So a worker's acks and its next dequeue can travel together, and what one releases or
-  // enqueues the next can have.
+  // First what settles messages, then what is done to runs of workflows, then what enqueues, then
+  // what dequeues, each in the order of the requests (those on runs in the order of the runs). So a
+  // worker's acks and its next dequeue can travel together, and what one releases or enqueues the
+  // next can have.
   void Run();
 
   // To be called after the commit. The answers are complete only then.
@@ -85,6 +91,7 @@ class Group {
   std::vector<Request*> TakeLeftOver();
 
   const std::vector<BecameVisible>& became_visible() const { return became_visible_; }
+  const std::vector<std::int64_t>& ended_runs() const { return effects_.ended; }
 
  private:
   friend class BatchFormer;
@@ -96,6 +103,8 @@ class Group {
 
   void RunRowByRow();
   void SettleRowByRow(const std::vector<SettleRequest*>& requests);
+  void RunOnRuns(const std::vector<workflow::RunRequest*>& requests);
+  void PrepareRuns();
   void CountTaken();
   std::int64_t WorkerId(Worker& worker);
   std::int64_t NextBatchId();
@@ -119,6 +128,7 @@ class Group {
   std::unordered_map<std::int64_t, std::int64_t>
       settled_;  // Messages by the worker that held them.
   std::vector<BecameVisible> became_visible_;
+  workflow::Effects effects_;
 };
 
 // When the next message of a queue becomes visible, or did. Nothing where there is none.

@@ -8,6 +8,7 @@
 
 #include "queue/rows.h"
 #include "util/show.h"
+#include "workflow/ends.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -74,6 +75,7 @@ bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
   });
   RemoveSlices(connection, slices);
   if (!slices.empty()) return true;
+  if (workflow::RemoveRunsOfQueue(connection, queue_id, ToMicros(connection.Now()))) return true;
 
   std::vector<ArchiveRow> rows;
   connection.Run(Statement::kLockArchiveOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
@@ -144,6 +146,12 @@ bool QueuePurge::Step(driver::Connection& connection) {
     if (!is_held) unheld.push_back(slice);
   });
   RemoveSlices(connection, unheld);
+  workflow::Effects effects;
+  effects.now = now;
+  for (const auto& slice : unheld) {
+    workflow::EndRunsOfMessages(connection, queue.id, slice.batch_id(), slice.mask,
+                                workflow::PurgedEnd(), effects);
+  }
   for (const auto& slice : unheld) purged_ += Count(slice.mask);
   return more;
 }
@@ -163,6 +171,7 @@ bool ClosedQueueRemoval::Step(driver::Connection& connection) {
   if (!queue_id) return false;
   if (RemoveContents(connection, *queue_id)) return true;
   connection.Run(Statement::kDeleteWorkersOfQueue, {*queue_id});
+  connection.Run(Statement::kDeleteWorkflow, {*queue_id});
   connection.Run(Statement::kRemoveQueue, {*queue_id});
   // On a server the first try only notes which transactions are older.
   if (std::exchange(tried_, *queue_id) == *queue_id) left_ = *queue_id;

@@ -89,7 +89,8 @@ struct EnqueueRequest : Request {
   std::optional<Duration> delay;
   std::optional<TimePoint> visible_at;
   std::vector<Json> payloads;
-  std::optional<NewRuns> runs;  // Where given, each message is stored with a run, whose input it is.
+  std::optional<NewRuns>
+      runs;  // Where given, each message is stored with a run, whose input it is.
 
   std::vector<std::int64_t> ids;  // The answer.
 };

@@ -28,7 +28,8 @@ void SetSteps::Prepare(const std::vector<EnqueueRequest*>& enqueues,
   dequeue_.Prepare(dequeues);
 }
 
-void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
+void SetSteps::Send(const std::vector<SettleRequest*>& settles,
+                    const std::vector<workflow::RunRequest*>& on_runs) {
   const bool all_are_acks = std::all_of(settles.begin(), settles.end(), [](const auto* request) {
     return request->action == SettleRequest::Action::kAck;
   });
@@ -37,6 +38,7 @@ void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
   } else {
     group_.SettleRowByRow(settles);  // In their order, and before what may want what they release.
   }
+  group_.RunOnRuns(on_runs);
   for (auto* request : enqueues_) {
     // Of one that stores nothing no answer would tell whether its queue is there.
     if (request->payloads.empty()) group_.CheckQueue(*request, *request->queue);
@@ -47,7 +49,26 @@ void SetSteps::Send(const std::vector<SettleRequest*>& settles) {
     SendBatches({begin, end});
     begin = end;
   }
+  SendRuns();
   dequeue_.Send();
+}
+
+// The runs whose messages were sent: not where their queue was closed.
+void SetSteps::SendRuns() {
+  Columns<5> columns;
+  for (const auto* request : enqueues_) {
+    if (!request->runs) continue;
+    const auto& version = request->runs->version;
+    for (std::size_t i = 0; i < request->ids.size(); ++i) {
+      columns.Add({request->ids[i], request->queue->id, version ? Scalar(*version) : Scalar(),
+                   std::int64_t{request->priority}, std::string_view(request->payloads[i].text())});
+    }
+  }
+  auto values = columns.Values();
+  if (std::get<std::span<const Scalar>>(values.front()).empty()) return;
+  values.push_back(AsValue(group_.connection_.Clock()));
+  group_.connection_.Send(Statement::kInsertRuns, values,
+                          Keep([](const driver::Row&) { return true; }));
 }
 
 void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {

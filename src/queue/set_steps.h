@@ -32,7 +32,8 @@ class SetSteps {
                const std::vector<DequeueRequest*>& dequeues);
 
   // Sends everything. Requests and this object have to live until the answers are there.
-  void Send(const std::vector<SettleRequest*>& settles);
+  void Send(const std::vector<SettleRequest*>& settles,
+            const std::vector<workflow::RunRequest*>& on_runs);
 
   // To be called after the commit: answers the requests. Those that are left over have to be run
   // again, and row by row.
@@ -69,6 +70,7 @@ class SetSteps {
   void NoteAcked(const driver::Row& row);
   void AddTarget(SettleRequest& request, std::size_t index);
   void FormBatches(const std::vector<EnqueueRequest*>& requests);
+  void SendRuns();
   void SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batches);
   void ConcludeAcks();
   void ConcludeEnqueues();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "workflow/ends.h"
+
 namespace pgqrs::queue {
 namespace {
 
@@ -178,11 +180,21 @@ void SettleStep::Archive(Work& work, Mask part, const SliceState& state,
   }
 }
 
+// Where the messages are runs of a workflow.
+void SettleStep::EndRuns(const Work& work, Mask messages, const workflow::End& end) {
+  workflow::EndRunsOfMessages(group_.connection_, work.queue_id, work.slices.batch_id(), messages,
+                              end, group_.effects_);
+}
+
 void SettleStep::Write(const Work& work) {
   WriteChanges(group_.connection_, work.queue_id, work.slices);
   for (const auto& row : work.archived) InsertArchiveRow(group_.connection_, row);
   if (work.deleted != 0) {
     ForgetPayloads(group_.connection_, work.queue_id, work.slices.batch_id(), work.deleted);
+    EndRuns(work, work.deleted, workflow::DeletedEnd());
+  }
+  for (const auto& row : work.archived) {
+    if (row.dead) EndRuns(work, row.mask, workflow::DeadLetterEnd(*row.reason));
   }
 }
 

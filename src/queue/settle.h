@@ -13,6 +13,10 @@
 #include "queue/rows.h"
 #include "queue/slice.h"
 
+namespace pgqrs::workflow {
+struct End;
+}  // namespace pgqrs::workflow
+
 namespace pgqrs::queue {
 
 // Acks, releases, extends, deletes and dead-letters messages, each only under its current lease.
@@ -50,6 +54,7 @@ class SettleStep {
   void Apply(SettleRequest& request, Work& work, Mask part, SliceState state);
   void Archive(Work& work, Mask part, const SliceState& state, const std::string* reason);
   void Write(const Work& work);
+  void EndRuns(const Work& work, Mask messages, const workflow::End& end);
 
   Group& group_;
   std::vector<bool> answers_;          // Of the request that is just run.

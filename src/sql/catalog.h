@@ -80,6 +80,43 @@ namespace pgqrs::sql {
   V(DeleteWorker,            "i",            "")                    \
   V(DeleteStoppedWorker,     "iz",           "")                    \
   V(DeleteWorkersOfQueue,    "i",            "")                    \
+  V(InsertWorkflow,          "iz",              "")                   \
+  V(FindWorkflow,            "t",               "itz")                \
+  V(ListWorkflows,           "",                "itz")                \
+  V(IsWorkflow,              "i",               "i")                  \
+  V(DeleteWorkflow,          "i",               "")                   \
+  V(InsertRun,               "iiitiititz",      "i")                  \
+  V(LockRun,                 "i",               "iiiiiitiiitizzz")    \
+  V(UpdateRun,               "iiiiiitizzz",     "")                   \
+  V(SetRunResult,            "itt",             "")                   \
+  V(FindRunTexts,            "i",               "tttii")              \
+  V(FindRunByKey,            "it",              "i")                  \
+  V(UnfinishedChildren,      "iii",             "i")                  \
+  V(Children,                "iii",             "i")                  \
+  V(RecordStep,              "itiiiiiitttzziz", "i")                  \
+  V(FindStep,                "iti",             "iiiit")              \
+  V(StepsOfRun,              "i",               "tiiiiiittzzi")       \
+  V(EndChildStep,            "itiiittz",        "i")                  \
+  V(HasEndedChild,           "ii",              "i")                  \
+  V(ResetFailedSteps,        "iz",              "")                   \
+  V(CopySteps,               "iii",             "")                   \
+  V(DeleteStepsOfRun,        "i",               "i")                  \
+  V(InsertEvent,             "ittz",            "")                   \
+  V(OldestEvent,             "it",              "it")                 \
+  V(HasEvent,                "it",              "i")                  \
+  V(IsAmong,                 "tt",              "i")                  \
+  V(DeleteEvent,             "i",               "")                   \
+  V(DeleteEventsOfRun,       "i",               "")                   \
+  V(DeleteRun,               "i",               "")                   \
+  V(RunsOfQueue,             "ii",              "i")                  \
+  V(NthFinishedRun,          "ii",              "zi")                 \
+  V(LockFinishedRuns,        "izii",            "i")                  \
+  V(FindRun,                 "i",               "iitiitiiiitttzzzz")  \
+  V(ListRuns,                "iitizzii",        "iitiitiiiitttzzzz")  \
+  V(ListRunsDown,            "iitizzii",        "iitiitiiiitttzzzz")  \
+  V(CountRuns,               "iitizz",          "i")                  \
+  V(ListSteps,               "itizzii",         "iitiiiiitttzzizz")   \
+  V(ListStepsOfRun,          "itizzii",         "iitiiiiitttzzizz")   \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatch,            "iiijiziiz",    "iz")                  \
   V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \
@@ -89,6 +126,7 @@ namespace pgqrs::sql {
   V(MayCompactSlices,        "i",            "i")                   \
   V(CompactSlices,           "i",            "")                    \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
+  V(InsertRuns,              "IIIITz",       "")                    \
   V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \
   V(FindStored,              "iI",           "iz")                  \

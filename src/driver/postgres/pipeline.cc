@@ -32,6 +32,8 @@ wire::Type TypeOf(char letter) {
       return wire::Type::kTimestamptzArray;
     case 'J':
       return wire::Type::kJsonbArray;
+    case 'T':
+      return wire::Type::kTextArray;
     default:
       return wire::Type::kText;
   }

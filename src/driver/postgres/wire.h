@@ -24,6 +24,7 @@ enum class Type : std::uint32_t {
   kInt8Array = 1016,
   kTimestamptzArray = 1185,
   kJsonbArray = 3807,
+  kTextArray = 1009,
 };
 
 // Appends one value. A time is given in microseconds since 1970-01-01 00:00 UTC; those before

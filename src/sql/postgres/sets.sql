@@ -77,3 +77,18 @@ FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS w (worker_id, token, 
 WHERE s.queue_id = $1 AND s.lease_token = w.token AND b.queue_id = $1 AND b.id = s.id >> 6
 RETURNING w.deal, s.id, s.mask, s.read_ct, s.priority, b.enqueued_at, b.enqueued_at,
   b.producer_worker_id, b.payloads, s.leased_at, 0::bigint, NULL::timestamptz;
+
+-- name: InsertRuns
+-- The runs of messages that were just stored, unless their queues are closed: ids ($1), queues ($2),
+-- versions ($3), priorities ($4) and inputs ($5). Those that are there already stay as they are.
+INSERT INTO {schema}.pgqrs_workflow_runs
+  (id, queue_id, status, epoch, version, priority, pause_requested, waits_for_children, input,
+   created_at, updated_at)
+SELECT w.id, w.queue_id, 0, 0, w.version, w.priority, 0, 0, w.input,
+  coalesce($6, clock_timestamp()), coalesce($6, clock_timestamp())
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+    AS w (id, queue_id, version, priority, input)
+WHERE EXISTS (
+  SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = w.queue_id AND q.deleted_at IS NULL
+)
+ON CONFLICT DO NOTHING;

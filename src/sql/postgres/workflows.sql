@@ -1,0 +1,156 @@
+-- name: InsertWorkflow
+INSERT INTO {schema}.pgqrs_workflows (id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: FindWorkflow
+SELECT q.id, q.queue_name, w.created_at
+FROM {schema}.pgqrs_queues AS q JOIN {schema}.pgqrs_workflows AS w ON w.id = q.id
+WHERE q.queue_name = $1;
+
+-- name: ListWorkflows
+SELECT q.id, q.queue_name, w.created_at
+FROM {schema}.pgqrs_workflows AS w JOIN {schema}.pgqrs_queues AS q ON q.id = w.id
+WHERE q.deleted_at IS NULL
+ORDER BY q.queue_name;
+
+-- name: IsWorkflow
+SELECT 1 FROM {schema}.pgqrs_workflows WHERE id = $1;
+
+-- name: DeleteWorkflow
+DELETE FROM {schema}.pgqrs_workflows WHERE id = $1;
+
+-- name: InsertRun
+-- Nothing is stored, and no row given, where the workflow has a run with that key.
+INSERT INTO {schema}.pgqrs_workflow_runs
+  (id, queue_id, status, epoch, version, idempotency_key, priority, parent_id, parent_step,
+   parent_ordinal, pause_requested, waits_for_children, input, created_at, updated_at)
+VALUES ($1, $2, 0, 0, $3, $4, $5, $6, $7, $8, 0, 0, $9, $10, $10)
+ON CONFLICT DO NOTHING
+RETURNING id;
+
+-- name: LockRun
+SELECT id, queue_id, status, epoch, version, parent_id, parent_step, parent_ordinal, start_token,
+  pause_requested, waits_for_events, waits_for_children, created_at, started_at, finished_at
+FROM {schema}.pgqrs_workflow_runs WHERE id = $1 FOR UPDATE;
+
+-- name: UpdateRun
+UPDATE {schema}.pgqrs_workflow_runs
+SET status = $2, epoch = $3, version = $4, start_token = $5, pause_requested = $6,
+  waits_for_events = $7, waits_for_children = $8, updated_at = $9, started_at = $10,
+  finished_at = $11
+WHERE id = $1;
+
+-- name: SetRunResult
+UPDATE {schema}.pgqrs_workflow_runs SET output = $2, error = $3 WHERE id = $1;
+
+-- name: FindRunTexts
+SELECT input, output, error, priority, version FROM {schema}.pgqrs_workflow_runs WHERE id = $1;
+
+-- name: FindRunByKey
+SELECT id FROM {schema}.pgqrs_workflow_runs
+WHERE queue_id = $1 AND idempotency_key = $2 AND idempotency_key IS NOT NULL;
+
+-- name: UnfinishedChildren
+SELECT id FROM {schema}.pgqrs_workflow_runs
+WHERE parent_id = $1 AND parent_id IS NOT NULL AND id > $2 AND finished_at IS NULL
+ORDER BY id LIMIT $3;
+
+-- name: Children
+SELECT id FROM {schema}.pgqrs_workflow_runs
+WHERE parent_id = $1 AND parent_id IS NOT NULL AND id > $2 ORDER BY id LIMIT $3;
+
+-- name: RecordStep
+-- What has an outcome for good stays as it is; then no row is given.
+INSERT INTO {schema}.pgqrs_workflow_steps AS s
+  (run_id, name, ordinal, position, kind, status, epoch, attempts, input, output, error, retry_at,
+   wake_at, child_id, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+ON CONFLICT (run_id, name, ordinal) DO UPDATE
+SET position = excluded.position, kind = excluded.kind, status = excluded.status,
+  epoch = excluded.epoch, attempts = excluded.attempts, input = coalesce(excluded.input, s.input),
+  output = excluded.output, error = excluded.error, retry_at = excluded.retry_at,
+  wake_at = excluded.wake_at, child_id = coalesce(excluded.child_id, s.child_id),
+  updated_at = excluded.updated_at
+WHERE s.status <> 3
+  AND (s.kind <> 6 OR s.status = 0)
+RETURNING id;
+
+-- name: FindStep
+SELECT status, epoch, position, child_id, output FROM {schema}.pgqrs_workflow_steps
+WHERE run_id = $1 AND name = $2 AND ordinal = $3;
+
+-- name: StepsOfRun
+SELECT name, ordinal, position, kind, status, epoch, attempts, output, error, retry_at, wake_at,
+  child_id
+FROM {schema}.pgqrs_workflow_steps WHERE run_id = $1;
+
+-- name: EndChildStep
+-- Gives a row where the step has waited for its child.
+UPDATE {schema}.pgqrs_workflow_steps
+SET status = $4, epoch = $5, output = $6, error = $7, updated_at = $8
+WHERE run_id = $1 AND name = $2 AND ordinal = $3 AND status = 0
+RETURNING id;
+
+-- name: HasEndedChild
+-- Whether a child has ended since the run was started the last time.
+SELECT 1 FROM {schema}.pgqrs_workflow_steps
+WHERE run_id = $1 AND epoch = $2 AND kind = 6 AND status <> 0 LIMIT 1;
+
+-- name: ResetFailedSteps
+UPDATE {schema}.pgqrs_workflow_steps
+SET status = 0, attempts = 0, error = NULL, retry_at = NULL, child_id = NULL, updated_at = $2
+WHERE run_id = $1 AND status = 4;
+
+-- name: CopySteps
+-- Those of run $1 before position $3 that have an outcome.
+INSERT INTO {schema}.pgqrs_workflow_steps
+  (run_id, name, ordinal, position, kind, status, epoch, attempts, input, output, error, retry_at,
+   wake_at, child_id, created_at, updated_at)
+SELECT $2, name, ordinal, position, kind, status, 0, attempts, input, output, error, NULL, wake_at,
+  child_id, created_at, updated_at
+FROM {schema}.pgqrs_workflow_steps
+WHERE run_id = $1 AND position < $3 AND (status = 3 OR status = 4 AND retry_at IS NULL);
+
+-- name: DeleteStepsOfRun
+DELETE FROM {schema}.pgqrs_workflow_steps WHERE run_id = $1 RETURNING id;
+
+-- name: InsertEvent
+INSERT INTO {schema}.pgqrs_workflow_events (run_id, name, payload, sent_at) VALUES ($1, $2, $3, $4);
+
+-- name: OldestEvent
+SELECT id, payload FROM {schema}.pgqrs_workflow_events
+WHERE run_id = $1 AND name = $2 ORDER BY id LIMIT 1 FOR UPDATE;
+
+-- name: HasEvent
+-- Of one of the names in the JSON array $2.
+SELECT 1 FROM jsonb_array_elements_text($2::text::jsonb) AS n (value)
+WHERE EXISTS (
+  SELECT 1 FROM {schema}.pgqrs_workflow_events AS e WHERE e.run_id = $1 AND e.name = n.value
+) LIMIT 1;
+
+-- name: IsAmong
+-- Whether the JSON array $1 has the text $2.
+SELECT 1 FROM jsonb_array_elements_text($1::text::jsonb) AS n (value) WHERE n.value = $2 LIMIT 1;
+
+-- name: DeleteEvent
+DELETE FROM {schema}.pgqrs_workflow_events WHERE id = $1;
+
+-- name: DeleteEventsOfRun
+DELETE FROM {schema}.pgqrs_workflow_events WHERE run_id = $1;
+
+-- name: DeleteRun
+DELETE FROM {schema}.pgqrs_workflow_runs WHERE id = $1;
+
+-- name: RunsOfQueue
+SELECT id FROM {schema}.pgqrs_workflow_runs WHERE queue_id = $1 ORDER BY id LIMIT $2;
+
+-- name: NthFinishedRun
+-- From the newest on; 0 is the newest.
+SELECT finished_at, id FROM {schema}.pgqrs_workflow_runs
+WHERE queue_id = $1 AND finished_at IS NOT NULL
+ORDER BY finished_at DESC, id DESC LIMIT 1 OFFSET $2;
+
+-- name: LockFinishedRuns
+-- The oldest of those that finished before $2, or then and have no higher id than $3.
+SELECT id FROM {schema}.pgqrs_workflow_runs
+WHERE queue_id = $1 AND finished_at IS NOT NULL AND (finished_at, id) <= ($2, $3)
+ORDER BY finished_at, id LIMIT $4 FOR UPDATE;

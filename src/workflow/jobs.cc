@@ -1,0 +1,262 @@
+#include "workflow/jobs.h"
+
+#include <pgqrs/error.h>
+
+#include <limits>
+#include <utility>
+
+#include "queue/rows.h"
+#include "workflow/ends.h"
+#include "workflow/reads.h"
+#include "workflow/run_message.h"
+#include "workflow/run_rows.h"
+
+namespace pgqrs::workflow {
+namespace {
+
+using driver::Value;
+using sql::Statement;
+
+// How many runs, or rows, one step works on: some milliseconds of work.
+constexpr std::int64_t kStep = 200;
+constexpr std::int64_t kRowsOfStep = 1000;
+
+std::string Named(std::int64_t run_id) { return "run " + std::to_string(run_id); }
+
+Effects Begin(driver::Connection& connection) {
+  Effects effects;
+  effects.now = queue::ToMicros(connection.Now());
+  return effects;
+}
+
+RunState RequireRun(driver::Connection& connection, std::int64_t run_id) {
+  auto run = LockRun(connection, run_id);
+  if (!run) throw ValidationError(Named(run_id) + " does not exist");
+  return *std::move(run);
+}
+
+[[noreturn]] void ThrowStatus(const RunState& run, std::string_view cannot) {
+  throw ValidationError(Named(run.id) + " is " + std::string(ToString(run.status)) +
+                        ", and cannot be " + std::string(cannot));
+}
+
+// Stores the message of a run, and the run.
+std::int64_t Store(driver::Connection& connection, NewRun run, const std::optional<Duration>& delay,
+                   const std::shared_ptr<queue::Worker>& producer, Effects& effects) {
+  InsertMessage(connection, queue::BatchOf(run.id), run.queue_id, run.priority, delay,
+                producer ? producer->id.load() : 0, run.input, effects);
+  return run.id;
+}
+
+}  // namespace
+
+WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view name,
+                            queue::IfMissing if_missing) {
+  if (auto found = FindWorkflow(connection, name)) {
+    if (if_missing == queue::IfMissing::kCreateStrictly) {
+      throw ValidationError("workflow \"" + std::string(name) + "\" exists already");
+    }
+    return *std::move(found);
+  }
+  if (if_missing == queue::IfMissing::kFail) {
+    throw ValidationError("workflow \"" + std::string(name) + "\" does not exist");
+  }
+  const auto queue = queue::GetQueue(connection, name, queue::IfMissing::kCreate);
+  connection.Run(Statement::kInsertWorkflow, {queue.id, queue::ToMicros(connection.Now())});
+  auto made = FindWorkflow(connection, name);
+  if (!made) {
+    throw ValidationError("workflow \"" + std::string(name) + "\" was deleted in this moment");
+  }
+  return *std::move(made);
+}
+
+Triggered TriggerRun(driver::Connection& connection, const Trigger& trigger) {
+  auto effects = Begin(connection);
+  queue::RequireOpen(connection, *trigger.workflow);
+  const bool has_key = !trigger.idempotency_key.empty();
+  const auto find = [&] {
+    return Ids(connection, Statement::kFindRunByKey,
+               {trigger.workflow->id, std::string_view(trigger.idempotency_key)});
+  };
+  if (has_key) {
+    if (const auto found = find(); !found.empty()) return {found.front(), false};
+  }
+  NewRun run;
+  run.id = queue::MessageId(ReserveBatchId(connection), 0);
+  run.queue_id = trigger.workflow->id;
+  run.version = ToOptional(trigger.version);
+  run.priority = trigger.priority;
+  run.input = trigger.input.text();
+  if (has_key) run.idempotency_key = trigger.idempotency_key;
+  // The row first: another process that has stored the same key in this moment wins, and is waited
+  // for.
+  if (!InsertRun(connection, run, effects.now)) {
+    const auto found = find();
+    if (!found.empty()) return {found.front(), false};
+    throw driver::Failure(driver::Fault::kConflict, "a run of the same key was just removed");
+  }
+  return {Store(connection, run, trigger.delay, trigger.producer, effects), true};
+}
+
+void SendEvent(driver::Connection& connection, std::int64_t run_id, std::string_view name,
+               const Json& payload) {
+  auto effects = Begin(connection);
+  auto run = RequireRun(connection, run_id);
+  if (run.is_finished()) ThrowStatus(run, "sent events");
+  connection.Run(Statement::kInsertEvent,
+                 {run_id, name, std::string_view(payload.text()), effects.now});
+  const bool waits =
+      run.is_suspended() && run.waits_for_events &&
+      HasRow(connection, Statement::kIsAmong, {std::string_view(*run.waits_for_events), name});
+  if (waits) WakeRun(connection, run, effects);
+}
+
+bool Cancellation::Step(driver::Connection& connection) {
+  if (!std::exchange(has_begun_, true)) {
+    if (!filter_) {
+      RequireRun(connection, run_id_);
+      left_.push_back(run_id_);
+    }
+  }
+  if (left_.empty()) {
+    if (!filter_) return false;
+    FindSome(connection);
+    if (left_.empty()) return false;
+  }
+  auto effects = Begin(connection);
+  const auto id = left_.back();
+  auto run = LockRun(connection, id);
+  std::vector<std::int64_t> children;
+  std::int64_t last = 0;
+  if (run) {
+    if (!run->is_finished() && run->status != RunStatus::kCancelling) ++cancelled_;
+    if (!run->is_finished() && run->start_token) {
+      MarkCancelling(connection, *run, effects);
+    } else if (!run->is_finished()) {
+      EndRun(connection, *run, {.status = RunStatus::kCancelled, .output = {}, .error = {}},
+             effects);
+    }
+    // From here on it triggers none.
+    for (;;) {
+      const auto some = Ids(connection, Statement::kUnfinishedChildren, {id, last, kStep});
+      if (some.empty()) break;
+      children.insert(children.end(), some.begin(), some.end());
+      last = some.back();
+    }
+  }
+  left_.pop_back();
+  left_.insert(left_.end(), children.begin(), children.end());
+  return !left_.empty() || filter_.has_value();
+}
+
+void Cancellation::FindSome(driver::Connection& connection) {
+  auto page = *filter_;
+  page.order = ListOrder::kOldestFirst;
+  page.after_id = last_found_;
+  page.limit = kStep;
+  for (const auto& run : ListRuns(connection, page)) {
+    last_found_ = run.id;
+    left_.push_back(run.id);
+  }
+}
+
+void PauseRun(driver::Connection& connection, std::int64_t run_id) {
+  auto effects = Begin(connection);
+  auto run = RequireRun(connection, run_id);
+  if (run.status == RunStatus::kPaused || run.pause_requested) return;
+  if (run.is_finished() || run.status == RunStatus::kCancelling) ThrowStatus(run, "paused");
+  if (run.start_token) {
+    run.pause_requested = true;
+    UpdateRun(connection, run, effects.now);
+    return;
+  }
+  run.StopWaiting();
+  run.status = RunStatus::kPaused;
+  UpdateRun(connection, run, effects.now);
+  // Who has its message, and has not started it, does not.
+  RunMessage(connection, run.queue_id, run.id).Release(kNever, true, effects);
+}
+
+void ResumeRun(driver::Connection& connection, std::int64_t run_id) {
+  auto effects = Begin(connection);
+  auto run = RequireRun(connection, run_id);
+  if (run.is_finished() || run.status == RunStatus::kCancelling) ThrowStatus(run, "resumed");
+  if (run.pause_requested) {
+    run.pause_requested = false;
+    UpdateRun(connection, run, effects.now);
+    return;
+  }
+  if (run.status != RunStatus::kPaused) return;
+  run.StopWaiting();
+  run.status = run.started_at ? RunStatus::kRunning : RunStatus::kQueued;
+  UpdateRun(connection, run, effects.now);
+  SetResult(connection, run.id, Value(), Value());
+  RunMessage(connection, run.queue_id, run.id).Wake(effects);
+}
+
+void RetryRun(driver::Connection& connection, std::int64_t run_id) {
+  auto effects = Begin(connection);
+  auto run = RequireRun(connection, run_id);
+  if (run.status != RunStatus::kError && run.status != RunStatus::kCancelled) {
+    ThrowStatus(run, "retried");
+  }
+  const auto texts = FindTexts(connection, run_id);
+  RequeueRun(connection, run, effects.now);
+  RunMessage(connection, run.queue_id, run.id).Restore(texts->input, texts->priority, effects);
+}
+
+std::int64_t ForkRun(driver::Connection& connection, const Fork& fork) {
+  auto effects = Begin(connection);
+  const auto run = RequireRun(connection, fork.run_id);
+  std::int64_t end = std::numeric_limits<std::int32_t>::max();
+  if (!fork.step.empty()) {
+    const auto step = FindStep(connection, fork.run_id, fork.step, fork.ordinal);
+    if (!step) {
+      throw ValidationError("step: " + Named(fork.run_id) + " has no step \"" + fork.step +
+                            "\" with ordinal " + std::to_string(fork.ordinal));
+    }
+    end = step->position;
+  }
+  const auto texts = FindTexts(connection, fork.run_id);
+  NewRun made;
+  made.id = queue::MessageId(ReserveBatchId(connection), 0);
+  made.queue_id = run.queue_id;
+  made.version = fork.version ? ToOptional(fork.version) : run.version;
+  made.priority = texts->priority;
+  made.input = texts->input;
+  InsertRun(connection, made, effects.now);
+  connection.Run(Statement::kCopySteps, {fork.run_id, made.id, end});
+  return Store(connection, made, std::nullopt, fork.producer, effects);
+}
+
+bool RunRetentionWork::Step(driver::Connection& connection) {
+  if (!std::exchange(has_begun_, true)) FindCut(connection);
+  std::int64_t rows = 0;
+  const auto ids =
+      Ids(connection, Statement::kLockFinishedRuns, {workflow_id_, cut_time_, cut_id_, kStep});
+  for (const auto id : ids) {
+    rows += RemoveRun(connection, id);
+    ++removed_;
+    if (rows >= kRowsOfStep) return true;
+  }
+  return static_cast<std::int64_t>(ids.size()) == kStep;
+}
+
+// Of both limits the one that removes more.
+void RunRetentionWork::FindCut(driver::Connection& connection) {
+  cut_time_ = 0;
+  cut_id_ = 0;
+  if (policy_.max_age) {
+    cut_time_ = queue::ToMicros(connection.Now() - *policy_.max_age);
+  }
+  if (!policy_.max_count) return;
+  connection.Run(Statement::kNthFinishedRun, {workflow_id_, *policy_.max_count},
+                 [&](const driver::Row& row) {
+                   if (row.Int(0) < cut_time_) return true;
+                   cut_time_ = row.Int(0);
+                   cut_id_ = row.Int(1);
+                   return true;
+                 });
+}
+
+}  // namespace pgqrs::workflow
