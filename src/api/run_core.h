@@ -26,9 +26,9 @@ namespace pgqrs::internal {
 
 // What a run waits for when it is suspended. Branches that wait at the same time add up.
 struct RunWait {
-  std::vector<workflow::StoredStep> steps;  // To be recorded with it.
-  std::optional<TimePoint> until;           // The first of the times.
-  std::vector<std::string> events;
+  std::vector<workflow::StoredStep> steps = {};  // To be recorded with it.
+  std::optional<TimePoint> until = {};           // The first of the times.
+  std::vector<std::string> events = {};
   bool children = false;
 
   void Add(const RunWait& other);

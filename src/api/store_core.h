@@ -42,7 +42,8 @@ class Call final : public RequestT {
   Future<T> future() const { return Future<T>(state_); }
 
   void Complete() override {
-    if (!this->error) {
+    auto& failure = queue::Request::error;  // Some requests have another error of their own.
+    if (!failure) {
       try {
         if constexpr (std::is_void_v<T>) {
           convert_(static_cast<RequestT&>(*this));
@@ -52,10 +53,10 @@ class Call final : public RequestT {
         }
         return;
       } catch (...) {
-        this->error = engine::MakePublicError(std::current_exception());
+        failure = engine::MakePublicError(std::current_exception());
       }
     }
-    state_->Fail(std::exchange(this->error, nullptr));
+    state_->Fail(std::exchange(failure, nullptr));
   }
 
  private:

@@ -86,7 +86,7 @@ TriggerCall Checked(const std::shared_ptr<StoreCore>& store, const TriggerTarget
   CheckQueueName(target.workflow);
   CheckText("idempotency_key", options.idempotency_key, kMaxKey);
   store->CheckUsable();
-  CheckEnqueue(*store, input, {.priority = options.priority, .delay = options.delay});
+  CheckEnqueue(*store, input, {.delay = options.delay, .priority = options.priority});
   return {.store = store,
           .workflow = std::string(target.workflow),
           .if_missing = target.if_missing,

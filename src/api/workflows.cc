@@ -1,3 +1,4 @@
+#include <pgqrs/error.h>
 #include <pgqrs/workflows.h>
 
 #include <limits>
