@@ -106,33 +106,32 @@ enum class ListOrder : std::uint8_t { kOldestFirst, kNewestFirst };
 
 // Which runs a listing gives: those that meet all that is set. One page, in the order of ids.
 struct RunFilter {
-  std::string workflow;  // The name. Empty: all.
-  std::vector<RunStatus> statuses;
-  std::string idempotency_key;
-  std::optional<std::int64_t> parent_id;
-  std::optional<TimePoint> created_from;  // This time or later.
-  std::optional<TimePoint> created_to;    // Before this time.
+  std::string workflow = {};  // The name. Empty: all.
+  std::vector<RunStatus> statuses = {};
+  std::string idempotency_key = {};
+  std::optional<std::int64_t> parent_id = {};
+  std::optional<TimePoint> created_from = {};  // This time or later.
+  std::optional<TimePoint> created_to = {};    // Before this time.
   ListOrder order = ListOrder::kOldestFirst;
-  std::int64_t after_id =
-      0;            // Only what comes behind this run in the order. 0: from the beginning.
-  int limit = 100;  // From 1 to 10,000, else ValidationError.
+  std::int64_t after_id = 0;  // The last run that is known; 0: from the beginning.
+  int limit = 100;            // From 1 to 10,000, else ValidationError.
 };
 
 // Which steps a listing gives: those that meet all that is set. One page, in the order of ids.
 struct StepFilter {
-  std::optional<std::int64_t> run_id;
-  std::string name;
-  std::vector<StepStatus> statuses;
-  std::optional<TimePoint> created_from;
-  std::optional<TimePoint> created_to;
+  std::optional<std::int64_t> run_id = {};
+  std::string name = {};
+  std::vector<StepStatus> statuses = {};
+  std::optional<TimePoint> created_from = {};
+  std::optional<TimePoint> created_to = {};
   std::int64_t after_id = 0;  // Of the last step that is known.
   int limit = 1000;           // From 1 to 10,000, else ValidationError.
 };
 
 // Which finished runs of a workflow may stay. Those that are not finished always do.
 struct RunRetention {
-  std::optional<Duration> max_age;        // Since they finished.
-  std::optional<std::int64_t> max_count;  // The last ones that finished.
+  std::optional<Duration> max_age = {};        // Since they finished.
+  std::optional<std::int64_t> max_count = {};  // The last ones that finished.
 };
 
 }  // namespace pgqrs

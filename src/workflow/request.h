@@ -101,7 +101,7 @@ struct StartRequest : RunRequest {
   std::optional<int> version;
   Json input;
   std::optional<Json> output;
-  std::optional<Json> error;
+  std::optional<Json> failure;    // The run's error.
   std::int64_t created_at = 0;    // Microseconds since the epoch.
   std::int64_t parent_id = 0;     // 0: none.
   std::vector<StoredStep> steps;  // In the order of their positions.
@@ -156,7 +156,7 @@ struct ChildRequest : RunRequest {
 // or a resume. What has happened already when this is carried out is not missed: then the run is
 // visible at once. (A run that was woken for nothing has to suspend itself again.)
 //
-// With `is_pause` the run becomes Paused, and `error` (the reason) is kept as the run's error; it
+// With `is_pause` the run becomes Paused, and `reason` is kept as the run's error; it
 // goes on at the time that is given, or when it is resumed, and events and children do not wake it.
 // kPaused is answered where the run is Paused now, also because somebody else has asked for it.
 // kCancelled where the run is Cancelling: it is Cancelled now, nothing else is to be done.
@@ -169,7 +169,7 @@ struct SuspendRequest : RunRequest {
   std::vector<std::string> waits_for_events;
   bool waits_for_children = false;
   bool is_pause = false;
-  std::optional<Json> error;
+  std::optional<Json> reason;
 };
 
 // Ends a run: kSuccess with an output, kError with an error, or kCancelled. The message goes to the
@@ -179,7 +179,7 @@ struct FinishRequest : RunRequest {
 
   RunStatus status = RunStatus::kSuccess;
   std::optional<Json> output;
-  std::optional<Json> error;
+  std::optional<Json> failure;  // The run's error.
 };
 
 }  // namespace pgqrs::workflow

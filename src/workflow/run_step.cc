@@ -147,7 +147,7 @@ void RunStep::Answer(StartRequest& request, const RunState& run) {
     };
     request.input = Json::FromTrusted(std::move(texts->input));
     request.output = json(std::move(texts->output));
-    request.error = json(std::move(texts->error));
+    request.failure = json(std::move(texts->error));
   }
 }
 
@@ -277,7 +277,7 @@ void RunStep::Pause(SuspendRequest& request, RunState& run) {
   run.StopWaiting();
   run.status = RunStatus::kPaused;
   UpdateRun(connection_, run, effects_.now);
-  SetResult(connection_, run.id, driver::Value(), ToText(request.error));
+  SetResult(connection_, run.id, driver::Value(), ToText(request.reason));
   std::int64_t until = kNever;
   if (is_own && request.until) until = queue::ToMicros(*request.until);
   if (is_own && request.delay) until = effects_.now + request.delay->count();
@@ -312,7 +312,7 @@ void RunStep::Finish(FinishRequest& request) {
   }
   EndRun(
       connection_, *run,
-      {.status = request.status, .output = TextOf(request.output), .error = TextOf(request.error)},
+      {.status = request.status, .output = TextOf(request.output), .error = TextOf(request.failure)},
       effects_);
   request.outcome = Outcome::kDone;
 }
