@@ -223,7 +223,7 @@ CallPtr<workflow::Outcome, workflow::SuspendRequest> RunCore::MakePause(
     std::optional<Json> error, std::optional<Duration> resume_after) {
   auto call = MakeSuspend({});
   call->is_pause = true;
-  call->error = std::move(error);
+  call->failure = std::move(error);
   call->delay = resume_after;
   return call;
 }
@@ -236,7 +236,7 @@ CallPtr<workflow::Outcome, workflow::FinishRequest> RunCore::MakeFinish(RunStatu
   Fill(*call);
   call->status = status;
   call->output = std::move(output);
-  call->error = std::move(error);
+  call->failure = std::move(error);
   return call;
 }
 

@@ -42,8 +42,7 @@ class Call final : public RequestT {
   Future<T> future() const { return Future<T>(state_); }
 
   void Complete() override {
-    auto& failure = queue::Request::error;  // Some requests have another error of their own.
-    if (!failure) {
+    if (!this->error) {
       try {
         if constexpr (std::is_void_v<T>) {
           convert_(static_cast<RequestT&>(*this));
@@ -53,10 +52,10 @@ class Call final : public RequestT {
         }
         return;
       } catch (...) {
-        failure = engine::MakePublicError(std::current_exception());
+        this->error = engine::MakePublicError(std::current_exception());
       }
     }
-    state_->Fail(std::exchange(failure, nullptr));
+    state_->Fail(std::exchange(this->error, nullptr));
   }
 
  private:
