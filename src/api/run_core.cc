@@ -223,7 +223,7 @@ CallPtr<workflow::Outcome, workflow::SuspendRequest> RunCore::MakePause(
     std::optional<Json> error, std::optional<Duration> resume_after) {
   auto call = MakeSuspend({});
   call->is_pause = true;
-  call->failure = std::move(error);
+  call->reason = std::move(error);
   call->delay = resume_after;
   return call;
 }
