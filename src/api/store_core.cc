@@ -134,6 +134,10 @@ void StoreCore::FinishDeletions() {
 void StoreCore::CheckUsable() const {
   CheckNotForked();
   if (schema_is_older_) throw SchemaError(kOlderSchema);
+  if (engine_.IsInTransaction()) {
+    throw Error("the body of a transaction cannot call the store: its own statements go through "
+                "the transaction");
+  }
 }
 
 void StoreCore::CheckNotForked() const {

@@ -33,6 +33,7 @@
 #include "engine/readers.h"
 #include "engine/stats.h"
 #include "engine/timer.h"
+#include "engine/transactions.h"
 #include "engine/waiters.h"
 #include "queue/group.h"
 #include "queue/request.h"
@@ -90,6 +91,9 @@ class Engine {
   // Whether this thread is just completing requests, of whatever engine: it must not wait for one.
   static bool IsCompleting();
 
+  // Whether this thread is in the body of a transaction of this engine: it must not wait for it.
+  bool IsInTransaction() const;
+
   Timer& timer() { return timer_; }
   CallbackThread& callbacks() { return callbacks_; }
   EngineMetrics Metrics() const;
@@ -120,6 +124,7 @@ class Engine {
   void Expire();
   void CloseThreads();
   void WakeQueue(std::int64_t queue_id);
+  void TransactOnLane(const std::function<void(driver::Connection&)>& work);
   void TellOfEnds(std::span<const std::int64_t> run_ids);
   std::optional<TimePoint> TryNow();
   void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
@@ -141,6 +146,7 @@ class Engine {
   Waiters waiters_;
   Timer timer_;
   Readers readers_;
+  Transactions transactions_;
   std::shared_ptr<queue::SharedState> shared_;  // The lanes'.
   std::function<void(std::span<const std::int64_t>)> on_runs_ended_;
 
