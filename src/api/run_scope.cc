@@ -26,21 +26,18 @@ using Why = RunInterruption::Why;
 // Of a step that asks for another try without having a policy: three beyond the first one.
 constexpr int kTriesWithoutPolicy = 4;
 
-// What this thread is inside of.
+// Whose step this thread is inside of.
 thread_local const RunCore* in_step_of = nullptr;
-thread_local const StoreCore* in_transaction_of = nullptr;
 
-template <typename T>
-class Inside {
+class InStep {
  public:
-  Inside(const T*& place, const T* value) : place_(place), before_(std::exchange(place, value)) {}
-  Inside(const Inside&) = delete;
-  Inside& operator=(const Inside&) = delete;
-  ~Inside() { place_ = before_; }
+  explicit InStep(const RunCore* core) : before_(std::exchange(in_step_of, core)) {}
+  InStep(const InStep&) = delete;
+  InStep& operator=(const InStep&) = delete;
+  ~InStep() { in_step_of = before_; }
 
  private:
-  const T*& place_;
-  const T* const before_;
+  const RunCore* const before_;
 };
 
 // Thrown by nobody: carries the code of a try that took too long.
@@ -95,14 +92,6 @@ TimePoint After(TimePoint now, Duration delay) {
 }
 
 }  // namespace
-
-void CheckNotInTransaction(const StoreCore& store) {
-  if (in_transaction_of != &store) return;
-  throw Error(
-      "the store was used inside of a transaction step, whose transaction would wait for itself; "
-      "use "
-      "the Transaction that the step was given");
-}
 
 // ---- Calls in general
 
@@ -206,7 +195,7 @@ Json RunScope::Step(std::string_view name, const StepBody& body, const StepOptio
   if (auto recorded = Replay(claim)) return *std::move(recorded);
   auto& step = claim.step;
   try {
-    const Inside inside(in_step_of, execution_->core.get());
+    const InStep inside(execution_->core.get());
     const Deadline deadline(core().store().engine().timer(), options.timeout);
     auto output = body(deadline.token());
     deadline.Check();
@@ -275,9 +264,7 @@ Json RunScope::TransactionStep(std::string_view name, const std::function<Json(T
         failure = nullptr;
         TransactionCore transaction(connection);
         try {
-          const Inside in_step(in_step_of, execution_->core.get());
-          const Inside in_transaction(in_transaction_of,
-                                      static_cast<const StoreCore*>(&core().store()));
+          const InStep inside(execution_->core.get());
           auto output = body(transaction.transaction());
           transaction.CheckSound();
           deadline.Check();

@@ -96,9 +96,6 @@ class RunScope {
   std::map<std::string, int, std::less<>> parallels_;  // By name: how many.
 };
 
-// Throws Error where this thread is inside the body of a transaction step of that store.
-void CheckNotInTransaction(const StoreCore& store);
-
 }  // namespace pgqrs::internal
 
 #endif  // PGQRS_API_RUN_SCOPE_H_

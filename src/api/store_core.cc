@@ -9,7 +9,6 @@
 #include <span>
 
 #include "api/arguments.h"
-#include "api/run_scope.h"
 #include "queue/queues.h"
 #include "queue/rows.h"
 #include "queue/schema.h"
@@ -137,8 +136,16 @@ void StoreCore::FinishDeletions() {
 
 void StoreCore::CheckUsable() const {
   CheckNotForked();
-  CheckNotInTransaction(*this);
+  if (engine_.IsInTransaction()) {
+    throw Error(
+        "the store was used inside of a transaction step, whose transaction would wait for itself; "
+        "use the Transaction that the step was given");
+  }
   if (schema_is_older_) throw SchemaError(kOlderSchema);
+  if (engine_.IsInTransaction()) {
+    throw Error("the body of a transaction cannot call the store: its own statements go through "
+                "the transaction");
+  }
 }
 
 void StoreCore::CheckNotForked() const {

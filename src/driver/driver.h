@@ -47,8 +47,8 @@ using Scalar = std::variant<std::monostate, std::int64_t, std::string_view>;
 // A parameter: such a value, or an array of them that lives until the call returns.
 using Value = std::variant<std::monostate, std::int64_t, std::string_view, std::span<const Scalar>>;
 
-// What a statement of the user's takes and gives: NULL, an integer, a floating-point number, text or
-// bytes.
+// What a statement of the user's takes and gives: NULL, an integer, a floating-point number, text
+// or bytes.
 struct Blob {
   std::string_view bytes;
 };
@@ -117,10 +117,8 @@ class Connection {
   // Its parameters are those of the backend: ?1 or $1. Where the database has other types than a
   // Cell (a date, a JSON document, a decimal number, an array), values are its texts. A failure of
   // the statement is Fault::kStatement.
-  virtual std::int64_t Query(std::string_view /*sql*/, std::span<const Cell> /*parameters*/,
-                             const QuerySink& /*sink*/) {
-    throw Failure(Fault::kStatement, "this connection runs no statements of the user's");
-  }
+  virtual std::int64_t Query(std::string_view sql, std::span<const Cell> parameters,
+                             const QuerySink& sink) = 0;
 
   // Runs a text of several statements without parameters or results.
   virtual void RunScript(std::string_view script) = 0;

@@ -33,6 +33,7 @@
 #include "engine/readers.h"
 #include "engine/stats.h"
 #include "engine/timer.h"
+#include "engine/transactions.h"
 #include "engine/waiters.h"
 #include "queue/group.h"
 #include "queue/request.h"
@@ -93,6 +94,9 @@ class Engine {
   // The database's clock, roughly, without asking the database.
   TimePoint ApproximateNow() const { return database_->ApproximateNow(); }
 
+  // Whether this thread is in the body of a transaction of this engine: it must not wait for it.
+  bool IsInTransaction() const;
+
   Timer& timer() { return timer_; }
   CallbackThread& callbacks() { return callbacks_; }
   EngineMetrics Metrics() const;
@@ -123,6 +127,7 @@ class Engine {
   void Expire();
   void CloseThreads();
   void WakeQueue(std::int64_t queue_id);
+  void TransactOnLane(const std::function<void(driver::Connection&)>& work);
   void TellOfEnds(std::span<const std::int64_t> run_ids);
   std::optional<TimePoint> TryNow();
   void WakeQueueAt(std::int64_t queue_id, std::int64_t visible_at);
@@ -144,6 +149,7 @@ class Engine {
   Waiters waiters_;
   Timer timer_;
   Readers readers_;
+  Transactions transactions_;
   std::shared_ptr<queue::SharedState> shared_;  // The lanes'.
   std::function<void(std::span<const std::int64_t>)> on_runs_ended_;
 

@@ -30,6 +30,10 @@ class FaultyConnection final : public driver::Connection {
     faults_->Ask({.moment = Moment::kRun, .statement = statement, .parameters = rows});
     real_->Run(statement, rows, sink);
   }
+  std::int64_t Query(std::string_view sql, std::span<const driver::Cell> parameters,
+                     const driver::QuerySink& sink) override {
+    return real_->Query(sql, parameters, sink);
+  }
   void RunScript(std::string_view script) override { real_->RunScript(script); }
   void PrepareAll() override { real_->PrepareAll(); }
   std::vector<std::string> CompareSchema() override { return real_->CompareSchema(); }

@@ -5,6 +5,7 @@
 
 #include "driver/file/normal_sql.h"
 #include "driver/schema_objects.h"
+#include "driver/user_sql.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -95,6 +96,12 @@ void FileConnection::Run(sql::Statement statement, std::span<const Value> rows,
     prepared.Bind(rows.first(width));
     if (!StepThrough(prepared, sink)) break;
   }
+}
+
+std::int64_t FileConnection::Query(std::string_view sql, std::span<const Cell> parameters,
+                                   const QuerySink& sink) {
+  CheckUserSql(sql);
+  return session_->Query(sql, parameters, sink);
 }
 
 void FileConnection::RunScript(std::string_view script) {

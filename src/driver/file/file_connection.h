@@ -61,6 +61,9 @@ class FileSession {
   virtual std::unique_ptr<FileStatement> Prepare(std::string_view sql, std::string_view what) = 0;
   // Runs one or more statements and drops their rows.
   virtual void Execute(std::string_view script, std::string_view what) = 0;
+  // As for a Connection.
+  virtual std::int64_t Query(std::string_view sql, std::span<const Cell> parameters,
+                             const QuerySink& sink) = 0;
   // Whether the file at the path is another one by now, or none.
   virtual bool HasMoved() = 0;
   // A session on an empty database in memory.
@@ -80,6 +83,8 @@ class FileConnection final : public Connection {
   void Rollback() noexcept override;
   using Connection::Run;
   void Run(sql::Statement statement, std::span<const Value> rows, const RowSink& sink) override;
+  std::int64_t Query(std::string_view sql, std::span<const Cell> parameters,
+                     const QuerySink& sink) override;
   void RunScript(std::string_view script) override;
   void PrepareAll() override;
   std::vector<std::string> CompareSchema() override;

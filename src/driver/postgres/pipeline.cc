@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "driver/postgres/pooler.h"
+#include "driver/postgres/query_values.h"
 #include "driver/postgres/wire.h"
 
 namespace pgqrs::driver {
@@ -191,6 +192,22 @@ void Pipeline::SendText(const char* text, const RowSink* sink) {
          {.name = text, .sink = sink});
 }
 
+PostgresResult Pipeline::Query(const std::string& text, std::span<const Cell> parameters) {
+  ForgetUnnamed();
+  const QueryParameters sent(parameters);
+  PostgresResult result;
+  Expect(PQsendQueryParams(connection_.get(), text.c_str(), static_cast<int>(parameters.size()),
+                           sent.types(), sent.values(), sent.lengths(), sent.formats(), 0),
+         {.name = "a statement of the step", .sink = nullptr, .result = &result});
+  try {
+    Read();
+  } catch (...) {
+    for (auto& expected : expected_) expected.result = nullptr;
+    throw;
+  }
+  return result;
+}
+
 void Pipeline::Expect(int sent, Expected expected) {
   if (sent != 1) throw PostgresFailure(connection_.get(), nullptr, expected.name);
   expected_.push_back(expected);
@@ -283,12 +300,13 @@ void Pipeline::WaitReadable(bool also_writable) {
 void Pipeline::ReadOne(const Expected& expected) {
   if (expected.prepares) is_prepared_[*expected.prepares] = false;
   for (bool go_on = true;;) {
-    const auto result = NextResult();
+    auto result = NextResult();
     if (!result) {
       if (is_lost()) throw PostgresFailure(connection_.get(), nullptr, expected.name);
       return;
     }
-    switch (PQresultStatus(result.get())) {
+    const auto status = PQresultStatus(result.get());
+    switch (status) {
       case PGRES_PIPELINE_SYNC:
         return;
       case PGRES_COMMAND_OK:
@@ -304,6 +322,8 @@ void Pipeline::ReadOne(const Expected& expected) {
       default:
         NoteFailure(PostgresFailure(connection_.get(), result.get(), expected.name));
     }
+    const bool is_done = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (expected.result != nullptr && is_done) *expected.result = std::move(result);
   }
 }
 

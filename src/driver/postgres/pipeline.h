@@ -31,6 +31,9 @@ class Pipeline {
   // Sends a statement without parameters.
   void SendText(const char* text, const RowSink* sink = nullptr);
 
+  // Sends a statement of the user's, and gives its result: values as texts. Throws its failure.
+  PostgresResult Query(const std::string& text, std::span<const Cell> parameters);
+
   // Sends the definition of a statement, where that was not done yet.
   void Prepare(sql::Statement statement, const std::string& text);
 
@@ -62,6 +65,7 @@ class Pipeline {
     std::string_view name;
     const RowSink* sink;                       // Null: there are no rows, or nobody wants them.
     std::optional<std::size_t> prepares = {};  // The statement that it defines.
+    PostgresResult* result = nullptr;          // Where given, it goes there as it is.
   };
 
   void Expect(int sent, Expected expected);

@@ -71,4 +71,16 @@ const std::vector<std::string>& LocalSettingsWithoutSnapshot() {
   return statements;
 }
 
+const std::vector<std::string>& LocalSettingsOfUser() {
+  static const auto statements = [] {
+    std::vector<std::string> made;
+    for (const auto& [name, value] : kSettings) {
+      if (name == "default_transaction_isolation") continue;
+      made.push_back("SET LOCAL " + std::string(name) + " TO DEFAULT");
+    }
+    return made;
+  }();
+  return statements;
+}
+
 }  // namespace pgqrs::driver

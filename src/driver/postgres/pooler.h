@@ -22,6 +22,9 @@ const char* LocalSettings();
 // The same for a transaction that only reads, as of the moment of the first statement behind these.
 const std::vector<std::string>& LocalSettingsWithoutSnapshot();
 
+// Takes back, up to the end of the transaction, what is set for the plans of our own statements.
+const std::vector<std::string>& LocalSettingsOfUser();
+
 }  // namespace pgqrs::driver
 
 #endif  // PGQRS_DRIVER_POSTGRES_POOLER_H_

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "driver/postgres/pooler.h"
+#include "driver/postgres/query_values.h"
 #include "driver/postgres/schema_compare.h"
+#include "driver/user_sql.h"
 
 namespace pgqrs::driver {
 
@@ -17,6 +19,8 @@ void PostgresConnection::Begin() {
   pipeline_.CheckOpen();
   now_.reset();
   in_transaction_ = true;
+  has_queried_ = false;
+  query_failure_.reset();
   if (role_ == Role::kReader) {
     BeginBlock("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     if (!pipeline_.is_pooled()) return;
@@ -38,6 +42,7 @@ void PostgresConnection::MakeSettings() {
 }
 
 void PostgresConnection::Commit() {
+  CheckNotUndone();
   if (in_block_) pipeline_.SendText("COMMIT");
   try {
     pipeline_.Sync();
@@ -61,6 +66,7 @@ void PostgresConnection::Rollback() noexcept {
     // The connection is gone, and the transaction with it.
   }
   in_transaction_ = in_block_ = false;
+  query_failure_.reset();
 }
 
 const std::string& PostgresConnection::TextOf(sql::Statement statement) {
@@ -71,6 +77,7 @@ const std::string& PostgresConnection::TextOf(sql::Statement statement) {
 
 void PostgresConnection::Run(sql::Statement statement, std::span<const Value> rows,
                              const RowSink& sink) {
+  CheckNotUndone();
   const auto& info = sql::Info(statement);
   const auto width = info.parameters.size();
   const RowSink* wanted = info.columns.empty() ? nullptr : &sink;
@@ -87,7 +94,31 @@ void PostgresConnection::Run(sql::Statement statement, std::span<const Value> ro
 
 void PostgresConnection::Send(sql::Statement statement, std::span<const Value> row,
                               const RowSink& sink) {
+  CheckNotUndone();
   pipeline_.Send(statement, TextOf(statement), row, &sink);
+}
+
+// After a failure the server skips what follows, and would end the transaction without a word.
+void PostgresConnection::CheckNotUndone() const {
+  if (query_failure_) throw *query_failure_;
+}
+
+std::int64_t PostgresConnection::Query(std::string_view sql, std::span<const Cell> parameters,
+                                       const QuerySink& sink) {
+  CheckNotUndone();
+  CheckUserSql(sql);
+  PostgresResult result;
+  try {
+    BeginBlock("BEGIN");
+    if (!std::exchange(has_queried_, true)) {
+      for (const auto& setting : LocalSettingsOfUser()) pipeline_.SendText(setting.c_str());
+    }
+    result = pipeline_.Query(std::string(sql), parameters);
+  } catch (const Failure& failure) {
+    query_failure_ = failure;
+    throw;
+  }
+  return DeliverQuery(result.get(), sink);
 }
 
 void PostgresConnection::RunScript(std::string_view script) {

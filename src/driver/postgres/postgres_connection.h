@@ -30,6 +30,8 @@ class PostgresConnection final : public Connection {
   bool is_lost() const override { return pipeline_.is_lost(); }
   bool works_on_sets() const override { return true; }
   void Send(sql::Statement statement, std::span<const Value> row, const RowSink& sink) override;
+  std::int64_t Query(std::string_view sql, std::span<const Cell> parameters,
+                     const QuerySink& sink) override;
   void LockForInstall() override;
   void RunScript(std::string_view script) override;
   void PrepareAll() override;
@@ -41,6 +43,7 @@ class PostgresConnection final : public Connection {
  private:
   void BeginBlock(const char* text);
   void MakeSettings();
+  void CheckNotUndone() const;
   void Read();
   const std::string& TextOf(sql::Statement statement);
 
@@ -51,7 +54,9 @@ class PostgresConnection final : public Connection {
   bool in_transaction_ = false;
   bool in_block_ = false;  // Of a transaction that was begun explicitly.
   std::array<std::string, sql::kCatalog.size()> texts_;
-  std::optional<TimePoint> now_;  // Of the open transaction.
+  std::optional<TimePoint> now_;          // Of the open transaction.
+  bool has_queried_ = false;              // In the open transaction.
+  std::optional<Failure> query_failure_;  // It has undone all of the open transaction.
 };
 
 }  // namespace pgqrs::driver

@@ -26,6 +26,8 @@ std::string Field(const PGresult* result, int field) {
 // By the classes of SQLSTATE.
 Fault FaultOf(std::string_view state) {
   const auto group = state.substr(0, 2);
+  // Of a statement that was given too few parameters, among others; the session goes on.
+  if (state == "08P01") return Fault::kStatement;
   if (group == "08") return Fault::kLost;
   if (state == "40001" || state == "40P01") return Fault::kConflict;
   if (state == "55P03" || state == "57014") return Fault::kBusy;

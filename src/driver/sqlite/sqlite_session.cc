@@ -5,6 +5,9 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include "driver/user_sql.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -71,6 +74,59 @@ void PreparedStatement::Bind(std::span<const Value> row) {
       code = sqlite3_bind_null(statement_.get(), i + 1);
     }
     if (code != SQLITE_OK) throw SqliteFailure(database_, code, what_);
+  }
+}
+
+constexpr std::string_view kQuery = "a statement of the step";
+
+// Prepares a statement of the user's, which is to be the only one of the text.
+SqliteStatement PrepareOnly(sqlite3* database, std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const char* rest = nullptr;
+  const int code =
+      sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &raw, &rest);
+  SqliteStatement statement(raw);
+  if (code != SQLITE_OK) throw SqliteFailure(database, code, kQuery);
+  if (!SkipComments(sql.substr(static_cast<std::size_t>(rest - sql.data()))).empty()) {
+    throw Failure(Fault::kStatement, "sql: the text has more than one statement");
+  }
+  return statement;
+}
+
+int BindCell(sqlite3_stmt* statement, int index, const Cell& cell) {
+  if (const auto* number = std::get_if<std::int64_t>(&cell)) {
+    return sqlite3_bind_int64(statement, index, *number);
+  }
+  if (const auto* number = std::get_if<double>(&cell)) {
+    return sqlite3_bind_double(statement, index, *number);
+  }
+  if (const auto* text = std::get_if<std::string_view>(&cell)) {
+    return sqlite3_bind_text64(statement, index, text->data() != nullptr ? text->data() : "",
+                               text->size(), SQLITE_STATIC, SQLITE_UTF8);
+  }
+  if (const auto* blob = std::get_if<Blob>(&cell)) {
+    return sqlite3_bind_blob64(statement, index,
+                               blob->bytes.data() != nullptr ? blob->bytes.data() : "",
+                               blob->bytes.size(), SQLITE_STATIC);
+  }
+  return sqlite3_bind_null(statement, index);
+}
+
+Cell ReadCell(sqlite3_stmt* statement, int column) {
+  switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+      return std::int64_t{sqlite3_column_int64(statement, column)};
+    case SQLITE_FLOAT:
+      return sqlite3_column_double(statement, column);
+    case SQLITE_TEXT:
+      return SqliteRow(statement).Text(column);
+    case SQLITE_BLOB: {
+      const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
+      if (bytes == nullptr) return Blob{};
+      return Blob{{bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement, column))}};
+    }
+    default:
+      return std::monostate();
   }
 }
 
@@ -161,6 +217,41 @@ void SqliteSession::Rollback() noexcept {
 
 std::unique_ptr<FileStatement> SqliteSession::Prepare(std::string_view sql, std::string_view what) {
   return std::make_unique<PreparedStatement>(database_.get(), sql, what);
+}
+
+std::int64_t SqliteSession::Query(std::string_view sql, std::span<const Cell> parameters,
+                                  const QuerySink& sink) {
+  auto* database = database_.get();
+  const auto statement = PrepareOnly(database, sql);
+  auto* raw = statement.get();
+  CheckParameterCount(static_cast<std::size_t>(sqlite3_bind_parameter_count(raw)),
+                      parameters.size());
+  for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
+    const int code = BindCell(raw, i + 1, parameters[static_cast<std::size_t>(i)]);
+    if (code != SQLITE_OK) throw SqliteFailure(database, code, kQuery);
+  }
+  std::vector<std::string> names;
+  for (int i = 0; i < sqlite3_column_count(raw); ++i) {
+    const char* name = sqlite3_column_name(raw, i);
+    names.emplace_back(name != nullptr ? name : "");
+  }
+  const auto changes_before = sqlite3_total_changes64(database);
+  std::int64_t rows = 0;
+  std::vector<Cell> cells(names.size());
+  for (;;) {
+    const int code = sqlite3_step(raw);
+    if (code == SQLITE_DONE) break;
+    if (code != SQLITE_ROW) throw SqliteFailure(database, code, kQuery);
+    ++rows;
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = ReadCell(raw, static_cast<int>(i));
+    sink({.names = names, .cells = cells});
+  }
+  if (sqlite3_get_autocommit(database) != 0) {
+    throw Failure(Fault::kStatement, "the statement has ended the transaction");
+  }
+  if (sqlite3_stmt_readonly(raw) != 0) return rows;
+  const bool has_changed = sqlite3_total_changes64(database) != changes_before;
+  return has_changed ? sqlite3_changes64(database) : 0;
 }
 
 bool SqliteSession::HasMoved() {

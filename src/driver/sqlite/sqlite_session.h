@@ -25,6 +25,8 @@ class SqliteSession final : public FileSession {
   void Execute(std::string_view script, std::string_view what) override {
     ExecuteSqlite(database_.get(), script, what);
   }
+  std::int64_t Query(std::string_view sql, std::span<const Cell> parameters,
+                     const QuerySink& sink) override;
   bool HasMoved() override;
   std::unique_ptr<FileSession> OpenEmpty() const override;
 

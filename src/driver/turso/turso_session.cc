@@ -2,10 +2,14 @@
 
 #include <pgqrs/error.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "driver/user_sql.h"
 
 namespace pgqrs::driver {
 namespace {
@@ -47,6 +51,59 @@ void PreparedStatement::Bind(std::span<const Value> row) {
       code = turso_statement_bind_positional_null(statement, i + 1);
     }
     if (code != TURSO_OK) throw TursoFailure(code, {}, what_);
+  }
+}
+
+constexpr std::string_view kQuery = "a statement of the step";
+
+// Prepares a statement of the user's, which is to be the only one of the text.
+TursoStatement PrepareOnly(const turso_connection_t* connection, std::string_view sql) {
+  const std::string text(sql);
+  TursoReason reason;
+  turso_statement_t* raw = nullptr;
+  std::size_t length = 0;
+  const auto code =
+      turso_connection_prepare_first(connection, text.c_str(), &raw, &length, reason.out());
+  if (code != TURSO_OK) throw TursoFailure(code, reason, kQuery);
+  TursoStatement statement(raw);
+  if (!statement || !SkipComments(sql.substr(std::min(length, sql.size()))).empty()) {
+    throw Failure(Fault::kStatement, "sql: the text is to have one statement");
+  }
+  return statement;
+}
+
+turso_status_code_t BindCell(turso_statement_t* statement, std::size_t position, const Cell& cell) {
+  const auto not_null = [](const char* bytes) { return bytes != nullptr ? bytes : ""; };
+  if (const auto* number = std::get_if<std::int64_t>(&cell)) {
+    return turso_statement_bind_positional_int(statement, position, *number);
+  }
+  if (const auto* number = std::get_if<double>(&cell)) {
+    return turso_statement_bind_positional_double(statement, position, *number);
+  }
+  if (const auto* text = std::get_if<std::string_view>(&cell)) {
+    return turso_statement_bind_positional_text(statement, position, not_null(text->data()),
+                                                text->size());
+  }
+  if (const auto* blob = std::get_if<Blob>(&cell)) {
+    return turso_statement_bind_positional_blob(statement, position, not_null(blob->bytes.data()),
+                                                blob->bytes.size());
+  }
+  return turso_statement_bind_positional_null(statement, position);
+}
+
+Cell ReadCell(const turso_statement_t* statement, std::size_t column) {
+  const auto bytes = [&] { return TursoRow(statement).Text(static_cast<int>(column)); };
+  switch (turso_statement_row_value_kind(statement, column)) {
+    case TURSO_TYPE_INTEGER:
+      return std::int64_t{turso_statement_row_value_int(statement, column)};
+    case TURSO_TYPE_REAL:
+      return turso_statement_row_value_double(statement, column);
+    case TURSO_TYPE_TEXT:
+      return bytes();
+    case TURSO_TYPE_BLOB:
+      return Blob{bytes()};
+    default:
+      return std::monostate();
   }
 }
 
@@ -122,6 +179,36 @@ bool TursoSession::SeesForeignCommits() {
 
 std::unique_ptr<FileStatement> TursoSession::Prepare(std::string_view sql, std::string_view what) {
   return std::make_unique<PreparedStatement>(connection_.get(), sql, what);
+}
+
+std::int64_t TursoSession::Query(std::string_view sql, std::span<const Cell> parameters,
+                                 const QuerySink& sink) {
+  const auto statement = PrepareOnly(connection_.get(), sql);
+  auto* raw = statement.get();
+  CheckParameterCount(static_cast<std::size_t>(turso_statement_parameters_count(raw)),
+                      parameters.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto code = BindCell(raw, i + 1, parameters[i]);
+    if (code != TURSO_OK) throw TursoFailure(code, {}, kQuery);
+  }
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < turso_statement_column_count(raw); ++i) {
+    const char* name = turso_statement_column_name(raw, static_cast<std::size_t>(i));
+    names.emplace_back(name != nullptr ? name : "");
+    if (name != nullptr) turso_str_deinit(name);
+  }
+  std::int64_t rows = 0;
+  std::vector<Cell> cells(names.size());
+  while (StepTurso(raw, kQuery)) {
+    ++rows;
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = ReadCell(raw, i);
+    sink({.names = names, .cells = cells});
+  }
+  if (turso_connection_get_autocommit(connection_.get())) {
+    throw Failure(Fault::kStatement, "the statement has ended the transaction");
+  }
+  const auto changed = turso_statement_n_change(raw);
+  return changed != 0 ? changed : rows;
 }
 
 std::unique_ptr<FileSession> TursoSession::OpenEmpty() const {

@@ -24,6 +24,8 @@ class TursoSession final : public FileSession {
   void Execute(std::string_view script, std::string_view what) override {
     ExecuteTurso(connection_.get(), script, what);
   }
+  std::int64_t Query(std::string_view sql, std::span<const Cell> parameters,
+                     const QuerySink& sink) override;
   bool HasMoved() override { return file_->HasMoved(); }
   std::unique_ptr<FileSession> OpenEmpty() const override;
 

@@ -1,0 +1,237 @@
+// Sleep, events and children: what a run waits for while nothing is held.
+#include <stdexcept>
+
+#include "conformance/workflow_test.h"
+
+namespace pgqrs::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class WorkflowWaits : public WorkflowTest {};
+PGQRS_ON_EVERY_BACKEND(WorkflowWaits);
+
+TEST_P(WorkflowWaits, ARunSleepsUntilItsTimeAndHoldsNothing) {
+  const auto workflow = DefineWorkflow("sleeper", [](RunContext& run) { run.Sleep(hours(24)); });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  const auto run = store.Trigger(workflow);
+  ASSERT_TRUE(ComesToRest(run));
+  const auto message = store.FindMessage(run.id()).value();
+  EXPECT_EQ(message.visible_at, clock().Now() + hours(24));
+  EXPECT_EQ(message.read_count, 0) << "a run that goes on later has not failed";
+  EXPECT_EQ(worker.counts().suspended, 1U);
+  Advance(hours(24) - seconds(1));
+  EXPECT_THROW(run.Result(milliseconds(50)), TimeoutError);
+  Advance(seconds(1));
+  run.Result(kLongEnough);
+}
+
+TEST_P(WorkflowWaits, ASleepOfNoTimeIsNone) {
+  const auto workflow = DefineWorkflow("awake", [&](RunContext& run) {
+    run.Sleep(Duration::zero());
+    run.SleepUntil(TimePoint());
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  store.Trigger(workflow).Result(kLongEnough);
+  EXPECT_EQ(worker.counts().suspended, 0U);
+}
+
+TEST_P(WorkflowWaits, ManyRunsSleepAtOnce) {
+  constexpr int kRuns = 1000;
+  const auto workflow = DefineWorkflow("sleeper", [](RunContext& run, int i) {
+    run.Sleep(hours(1));
+    return i;
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow}, {.concurrency = 8});
+  std::vector<Future<Run<int>>> triggers;
+  for (int i = 0; i < kRuns; ++i) triggers.push_back(store.TriggerAsync(workflow, i));
+  std::vector<Run<int>> runs;
+  for (auto& trigger : triggers) runs.push_back(trigger.Get());
+  worker.Start();
+  ASSERT_TRUE(Eventually([&] { return worker.counts().suspended == kRuns; }));
+  const auto metrics = store.Admin().Metrics("sleeper");
+  EXPECT_EQ(metrics.delayed, kRuns);
+  EXPECT_EQ(metrics.leased, 0);
+  Advance(hours(1));
+  for (int i = 0; i < kRuns; ++i)
+    EXPECT_EQ(runs[static_cast<std::size_t>(i)].Result(kLongEnough), i);
+}
+
+// ---- Events
+
+TEST_P(WorkflowWaits, AnEventWakesTheRunThatWaitsForIt) {
+  const auto workflow =
+      DefineWorkflow("listener", [](RunContext& run) { return run.WaitForEvent("go").value(); });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  const auto run = store.Trigger(workflow);
+  ASSERT_TRUE(ComesToRest(run));
+  store.Workflows().SendEvent(run.id(), "other", "not this one");
+  store.Workflows().SendEvent(run.id(), "go", Json::Parse("{\"a\":1}"));
+  EXPECT_EQ(JsonValue(run.Result(kLongEnough).text()), JsonValue("{\"a\":1}"));
+}
+
+TEST_P(WorkflowWaits, EventsThatCameBeforeAreReceivedInTheirOrder) {
+  const auto workflow = DefineWorkflow("listener", [](RunContext& run) {
+    std::vector<std::string> texts;
+    for (int i = 0; i < 3; ++i) texts.push_back(run.WaitForEvent("word")->AsString());
+    return texts;
+  });
+  auto& store = OpenStore();
+  const auto run = store.Trigger(workflow);
+  for (const auto* word : {"a", "b", "c"}) store.Workflows().SendEvent(run.id(), "word", word);
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  EXPECT_THAT(run.Result(kLongEnough), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(worker.counts().suspended, 0U);
+}
+
+TEST_P(WorkflowWaits, WaitingForAnEventEndsInTime) {
+  const auto workflow = DefineWorkflow("listener", [](RunContext& run) {
+    const bool first = run.WaitForEvent("go", minutes(5)).has_value();
+    run.Sleep(seconds(1));
+    return first;
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  const auto run = store.Trigger(workflow);
+  ASSERT_TRUE(ComesToRest(run));
+  EXPECT_EQ(store.FindMessage(run.id())->visible_at, clock().Now() + minutes(5));
+  Advance(minutes(5));
+  ASSERT_TRUE(Eventually([&] { return worker.counts().suspended == 2; }));
+  // Too late: the time-out is what the step has given.
+  store.Workflows().SendEvent(run.id(), "go", "late");
+  Advance(seconds(1));
+  EXPECT_FALSE(run.Result(kLongEnough));
+}
+
+TEST_P(WorkflowWaits, ABranchMayWaitForAnEventWhileAnotherSleeps) {
+  const auto workflow = DefineWorkflow("both", [](RunContext& run) {
+    return run.Parallel<std::string>(
+        "all", {[](RunContext& branch) { return branch.WaitForEvent("go")->AsString(); },
+                [](RunContext& branch) {
+                  branch.Sleep(minutes(1));
+                  return std::string("slept");
+                }});
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  const auto run = store.Trigger(workflow);
+  ASSERT_TRUE(ComesToRest(run));
+  store.Workflows().SendEvent(run.id(), "go", "came");
+  ASSERT_TRUE(Eventually([&] { return worker.counts().suspended == 2; }));
+  Advance(minutes(1));
+  EXPECT_THAT(run.Result(kLongEnough), ElementsAre("came", "slept"));
+}
+
+TEST_P(WorkflowWaits, EventsAreForRunsThatExistAndGoOn) {
+  const auto workflow = DefineWorkflow("short", [](RunContext&) {});
+  auto& store = OpenStore();
+  EXPECT_THROW(store.Workflows().SendEvent(640, "go", "x"), ValidationError);
+  const auto run = store.Trigger(workflow);
+  EXPECT_THROW(store.Workflows().SendEvent(run.id(), "", "x"), ValidationError);
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  run.Result(kLongEnough);
+  EXPECT_THAT(MessageOf<ValidationError>([&] { store.Workflows().SendEvent(run.id(), "go", "x"); }),
+              HasSubstr("Success"));
+}
+
+// ---- Children
+
+TEST_P(WorkflowWaits, AParentGetsWhatItsChildGives) {
+  std::atomic<int> child_calls = 0;
+  const auto child = DefineWorkflow("child", [&](RunContext& run, int number) {
+    ++child_calls;
+    return run.Step("double", [&] { return number * 2; });
+  });
+  const auto parent = DefineWorkflow("parent", [&](RunContext& run) {
+    auto one = run.Child(child, 1);
+    auto two = run.Child(child, 2);
+    return std::vector<int>{one.Result(), two.Result()};
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent, child}, {.concurrency = 2});
+  worker.Start();
+  const auto run = store.Trigger(parent);
+  EXPECT_THAT(run.Result(kLongEnough), ElementsAre(2, 4));
+  EXPECT_EQ(child_calls, 2);
+  const auto children = store.Workflows().Runs({.parent_id = run.id()});
+  ASSERT_THAT(children, SizeIs(2));
+  EXPECT_EQ(children[0].workflow_name, "child");
+  EXPECT_EQ(children[0].status, RunStatus::kSuccess);
+}
+
+TEST_P(WorkflowWaits, TheErrorOfAChildComesOutInItsParent) {
+  const auto child = DefineWorkflow("child", [](RunContext& run) {
+    run.Step("bad", []() -> int { throw std::runtime_error("child trouble"); });
+  });
+  const auto parent = DefineWorkflow("parent", [&](RunContext& run) {
+    try {
+      run.Child(child, {}).Result();
+    } catch (const WorkflowError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing");
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent, child});
+  worker.Start();
+  EXPECT_THAT(store.Trigger(parent).Result(kLongEnough), HasSubstr("child trouble"));
+}
+
+TEST_P(WorkflowWaits, ChildrenAreCancelledWithTheirParent) {
+  const auto grandchild =
+      DefineWorkflow("grandchild", [](RunContext& run) { run.WaitForEvent("never"); });
+  const auto child =
+      DefineWorkflow("child", [&](RunContext& run) { run.Child(grandchild, {}).Result(); });
+  const auto parent =
+      DefineWorkflow("parent", [&](RunContext& run) { run.Child(child, {}).Result(); });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent, child, grandchild});
+  worker.Start();
+  const auto run = store.Trigger(parent);
+  ASSERT_TRUE(Eventually([&] {
+    const auto runs = store.Workflows().Runs({.workflow = "grandchild"});
+    return runs.size() == 1 && ComesToRest(store.Workflows().Get(runs[0].id));
+  }));
+  ASSERT_TRUE(ComesToRest(run));
+  EXPECT_TRUE(run.Cancel());
+  for (const auto& info : store.Workflows().Runs()) {
+    EXPECT_TRUE(Becomes(store.Workflows().Get(info.id), RunStatus::kCancelled))
+        << info.workflow_name;
+  }
+}
+
+TEST_P(WorkflowWaits, ACancelledChildIsAnErrorInItsParent) {
+  const auto child = DefineWorkflow("child", [](RunContext& run) { run.WaitForEvent("never"); });
+  const auto parent = DefineWorkflow("parent", [&](RunContext& run) {
+    auto started = run.Child(child, {});
+    try {
+      started.Result();
+    } catch (const WorkflowError& error) {
+      return error.code();
+    }
+    return std::string("nothing");
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent, child});
+  worker.Start();
+  const auto run = store.Trigger(parent);
+  ASSERT_TRUE(
+      Eventually([&] { return store.Workflows().Runs({.workflow = "child"}).size() == 1; }));
+  store.Workflows().Get(store.Workflows().Runs({.workflow = "child"})[0].id).Cancel();
+  EXPECT_EQ(run.Result(kLongEnough), "Cancelled");
+}
+
+}  // namespace
+}  // namespace pgqrs::testing
