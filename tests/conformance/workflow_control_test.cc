@@ -178,9 +178,9 @@ TEST_P(WorkflowControl, AForkTakesOverTheStepsBeforeAStep) {
   worker.Start();
   const auto run = store.Trigger(workflow, 100);
   EXPECT_EQ(run.Result(kLongEnough), 101 + 20);
-  const Run<int> fork(store.Workflows().Fork(run.id(), "b"));
-  EXPECT_NE(fork.id(), run.id());
-  EXPECT_EQ(fork.Result(kLongEnough), 101 + 30);
+  const pgqrs::Run<int> forked(store.Workflows().Fork(run.id(), "b"));
+  EXPECT_NE(forked.id(), run.id());
+  EXPECT_EQ(forked.Result(kLongEnough), 101 + 30);
   EXPECT_EQ(run.Result(kLongEnough), 101 + 20);
   EXPECT_THROW(store.Workflows().Fork(run.id(), "c"), ValidationError);
 }

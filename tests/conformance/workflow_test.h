@@ -36,7 +36,8 @@ class WorkflowTest : public ConformanceTest {
   PgqrsStore& store() { return *store_; }
 
   void TearDown() override {
-    if (store_ && !HasFailure()) EXPECT_NO_THROW(store_->Admin().Verify());
+    if (!store_ || HasFailure()) return;
+    EXPECT_NO_THROW(store_->Admin().Verify());
   }
 
   // Whether the run comes to that status in time.

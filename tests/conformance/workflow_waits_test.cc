@@ -49,13 +49,13 @@ TEST_P(WorkflowWaits, ManyRunsSleepAtOnce) {
   });
   auto& store = OpenStore();
   WorkflowWorker worker(store, {workflow}, {.concurrency = 8});
-  std::vector<Future<Run<int>>> triggers;
+  std::vector<Future<pgqrs::Run<int>>> triggers;
   for (int i = 0; i < kRuns; ++i) triggers.push_back(store.TriggerAsync(workflow, i));
-  std::vector<Run<int>> runs;
+  std::vector<pgqrs::Run<int>> runs;
   for (auto& trigger : triggers) runs.push_back(trigger.Get());
   worker.Start();
   ASSERT_TRUE(Eventually([&] { return worker.counts().suspended == kRuns; }));
-  const auto metrics = store.Admin().Metrics("sleeper");
+  const auto metrics = store.Queue("sleeper").Metrics();
   EXPECT_EQ(metrics.delayed, kRuns);
   EXPECT_EQ(metrics.leased, 0);
   Advance(hours(1));
@@ -75,7 +75,7 @@ TEST_P(WorkflowWaits, AnEventWakesTheRunThatWaitsForIt) {
   ASSERT_TRUE(ComesToRest(run));
   store.Workflows().SendEvent(run.id(), "other", "not this one");
   store.Workflows().SendEvent(run.id(), "go", Json::Parse("{\"a\":1}"));
-  EXPECT_EQ(JsonValue(run.Result(kLongEnough).text()), JsonValue("{\"a\":1}"));
+  EXPECT_THAT(run.Result(kLongEnough), IsJson("{\"a\":1}"));
 }
 
 TEST_P(WorkflowWaits, EventsThatCameBeforeAreReceivedInTheirOrder) {

@@ -20,7 +20,7 @@ TEST_P(WorkflowWorkers, ManyRunsAreExecutedAtOnce) {
   auto& store = OpenStore();
   WorkflowWorker worker(store, {workflow}, {.concurrency = 4});
   worker.Start();
-  std::vector<Run<std::monostate>> runs;
+  std::vector<pgqrs::Run<std::monostate>> runs;
   for (int i = 0; i < 6; ++i) runs.push_back(store.Trigger(workflow));
   EXPECT_TRUE(Eventually([&] { return gate.waiting() == 4; }));
   gate.Open();
@@ -157,7 +157,7 @@ TEST_P(WorkflowWorkers, ARunGoesOnWithTheVersionThatItBeganWith) {
     });
   };
   auto& store = OpenStore();
-  Run<int> old_run(RunHandle(nullptr, 0));
+  pgqrs::Run<int> old_run(RunHandle(nullptr, 0));
   {
     WorkflowWorker worker(store, {define(1)});
     worker.Start();
@@ -168,7 +168,7 @@ TEST_P(WorkflowWorkers, ARunGoesOnWithTheVersionThatItBeganWith) {
   worker.Start();
   const auto new_run = store.Trigger(define(2));
   ASSERT_TRUE(ComesToRest(new_run));
-  const Run<int> newest(store.Workflows().Trigger("versioned", Json()));
+  const pgqrs::Run<int> newest(store.Workflows().Trigger("versioned", Json()));
   ASSERT_TRUE(ComesToRest(newest));
   Advance(minutes(1));
   EXPECT_EQ(old_run.Result(kLongEnough), 1);
@@ -204,7 +204,7 @@ class ChangedCode : public WorkflowTest {
       return a + b;
     });
     auto& store = OpenStore();
-    Run<int> run(RunHandle(nullptr, 0));
+    pgqrs::Run<int> run(RunHandle(nullptr, 0));
     {
       WorkflowWorker worker(store, {right});
       worker.Start();
