@@ -32,6 +32,9 @@ std::vector<T*> OfKind(std::span<Request* const> requests, Request::Kind kind) {
 // Whether these are requests that an earlier group has left over.
 bool IsLeftOver(std::span<Request* const> requests) {
   const auto* first = requests.front();
+  if (first->kind == Request::Kind::kRun) {
+    return static_cast<const workflow::RunRequest*>(first)->is_left_over;
+  }
   return first->kind == Request::Kind::kSettle &&
          !static_cast<const SettleRequest*>(first)->left.empty();
 }

@@ -76,6 +76,7 @@ struct RunRequest : queue::Request {
   std::int64_t epoch = 0;  // The run's, as its start has answered it. Not for a start.
 
   Outcome outcome = Outcome::kStale;  // The answer.
+  bool is_left_over = false;  // Statements on sets could not meet it; for the storage alone.
 };
 
 // Begins an execution: raises the epoch and reads the run with all its steps.

@@ -310,10 +310,11 @@ void RunStep::Finish(FinishRequest& request) {
   if (request.outcome == Outcome::kCancelled) {
     return EndRun(connection_, *run, kCancelledEnd, effects_);
   }
-  EndRun(
-      connection_, *run,
-      {.status = request.status, .output = TextOf(request.output), .error = TextOf(request.failure)},
-      effects_);
+  EndRun(connection_, *run,
+         {.status = request.status,
+          .output = TextOf(request.output),
+          .error = TextOf(request.failure)},
+         effects_);
   request.outcome = Outcome::kDone;
 }
 
