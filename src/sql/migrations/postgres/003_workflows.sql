@@ -265,7 +265,6 @@ BEGIN
     parent := run.parent_id;
     run_input := run.input;
     RETURN NEXT;
-    CONTINUE WHEN run.epoch = 1 AND run.status = 0;
     RETURN QUERY
     SELECT i, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint, NULL::text, s.name,
       s.ordinal, s.position, s.kind, s.status, s.epoch, s.attempts, s.output, s.error, s.retry_at,
