@@ -286,11 +286,15 @@ std::vector<Intake::Claimed> Intake::ClaimsOf(const queue::Request& request) {
     const auto& on_run = static_cast<const workflow::RunRequest&>(request);
     using OnRun = workflow::RunRequest::What;
     // A record leaves the message alone.
-    if (on_run.what != OnRun::kRecord && on_run.what != OnRun::kReceive) {
+    const bool has_message = on_run.what != OnRun::kTrigger && on_run.what != OnRun::kRecord &&
+                             on_run.what != OnRun::kReceive;
+    if (has_message) {
       claims.push_back({{What::kBatch, queue::BatchOf(on_run.run.id)}, true});
     }
     if (on_run.what == OnRun::kChild) {
       add_registration(*static_cast<const workflow::ChildRequest&>(on_run).producer);
+    } else if (on_run.what == OnRun::kTrigger) {
+      add_registration(*static_cast<const workflow::TriggerRequest&>(on_run).producer);
     }
   }
   return claims;

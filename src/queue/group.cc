@@ -32,6 +32,9 @@ std::vector<T*> OfKind(std::span<Request* const> requests, Request::Kind kind) {
 // Whether these are requests that an earlier group has left over.
 bool IsLeftOver(std::span<Request* const> requests) {
   const auto* first = requests.front();
+  if (first->kind == Request::Kind::kRun) {
+    return static_cast<const workflow::RunRequest*>(first)->is_left_over;
+  }
   return first->kind == Request::Kind::kSettle &&
          !static_cast<const SettleRequest*>(first)->left.empty();
 }
@@ -85,10 +88,15 @@ void Group::Prepare() {
 // The numbers that new runs need.
 void Group::PrepareRuns() {
   for (auto* request : OfKind<workflow::RunRequest>(requests_, Request::Kind::kRun)) {
-    if (request->what != workflow::RunRequest::What::kChild) continue;
-    auto& child = static_cast<workflow::ChildRequest&>(*request);
-    WorkerId(*child.producer);
-    child.own_batch_id = NextBatchId();
+    if (request->what == workflow::RunRequest::What::kChild) {
+      auto& child = static_cast<workflow::ChildRequest&>(*request);
+      WorkerId(*child.producer);
+      child.own_batch_id = NextBatchId();
+    } else if (request->what == workflow::RunRequest::What::kTrigger) {
+      auto& trigger = static_cast<workflow::TriggerRequest&>(*request);
+      WorkerId(*trigger.producer);
+      trigger.own_batch_id = NextBatchId();
+    }
   }
 }
 
@@ -159,8 +167,13 @@ std::optional<Numbers> Group::MayHaveCommitted() {
   return std::nullopt;
 }
 
-// Whether an action other than an ack has happened cannot be seen afterwards.
+// Whether an action other than an ack has happened cannot be seen afterwards, nor whether an event
+// was sent.
 bool Group::CanBeRepeated(const Request& request) {
+  if (request.kind == Request::Kind::kRun) {
+    return static_cast<const workflow::RunRequest&>(request).what !=
+           workflow::RunRequest::What::kSendEvent;
+  }
   return request.kind != Request::Kind::kSettle ||
          static_cast<const SettleRequest&>(request).action == SettleRequest::Action::kAck;
 }

@@ -38,7 +38,7 @@ void SetSteps::Send(const std::vector<SettleRequest*>& settles,
   } else {
     group_.SettleRowByRow(settles);  // In their order, and before what may want what they release.
   }
-  group_.RunOnRuns(on_runs);
+  SendOnRuns(on_runs);
   for (auto* request : enqueues_) {
     // Of one that stores nothing no answer would tell whether its queue is there.
     if (request->payloads.empty()) group_.CheckQueue(*request, *request->queue);
@@ -69,6 +69,16 @@ void SetSteps::SendRuns() {
   values.push_back(AsValue(group_.connection_.Clock()));
   group_.connection_.Send(Statement::kInsertRuns, values,
                           Keep([](const driver::Row&) { return true; }));
+}
+
+void SetSteps::SendOnRuns(const std::vector<workflow::RunRequest*>& requests) {
+  std::vector<workflow::RunRequest*> on_sets;
+  std::vector<workflow::RunRequest*> row_by_row;
+  for (auto* request : requests) {
+    (workflow::SetRuns::CanTake(*request) ? on_sets : row_by_row).push_back(request);
+  }
+  group_.RunOnRuns(row_by_row);
+  set_runs_.Send(std::move(on_sets));
 }
 
 void SetSteps::SendAcks(const std::vector<SettleRequest*>& requests) {
@@ -180,6 +190,7 @@ void SetSteps::SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batch
 void SetSteps::Conclude() {
   ConcludeAcks();
   ConcludeEnqueues();
+  for (auto* request : set_runs_.Conclude()) left_over_.push_back(request);
   dequeue_.Conclude();
 }
 

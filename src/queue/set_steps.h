@@ -19,6 +19,7 @@
 #include "queue/request.h"
 #include "queue/set_dequeue.h"
 #include "queue/slice.h"
+#include "workflow/set_runs.h"
 
 namespace pgqrs::queue {
 
@@ -70,6 +71,7 @@ class SetSteps {
   void NoteAcked(const driver::Row& row);
   void AddTarget(SettleRequest& request, std::size_t index);
   void FormBatches(const std::vector<EnqueueRequest*>& requests);
+  void SendOnRuns(const std::vector<workflow::RunRequest*>& requests);
   void SendRuns();
   void SendBatches(std::span<const std::pair<BatchKind, NewBatch>> batches);
   void ConcludeAcks();
@@ -84,6 +86,7 @@ class SetSteps {
   std::vector<std::pair<BatchKind, NewBatch>> batches_;
   std::unordered_map<std::int64_t, OfQueue> batches_of_;
   SetDequeue dequeue_{group_};
+  workflow::SetRuns set_runs_{group_.connection_, group_.effects_};
   std::vector<Request*> left_over_;
 };
 

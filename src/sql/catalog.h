@@ -127,6 +127,9 @@ namespace pgqrs::sql {
   V(CompactSlices,           "i",            "")                    \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(InsertRuns,              "IIIITz",       "")                    \
+  V(StartRuns,               "IIIIz",        "iiizittiiiiiittzzi")  \
+  V(RecordSteps,             "IITIIIIITTTZZz", "i")                 \
+  V(FinishRuns,              "IIIITTz",      "iii")                 \
   V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \
   V(FindStored,              "iI",           "iz")                  \

@@ -40,14 +40,6 @@ RunState RequireRun(driver::Connection& connection, std::int64_t run_id) {
                         ", and cannot be " + std::string(cannot));
 }
 
-// Stores the message of a run, and the run.
-std::int64_t Store(driver::Connection& connection, NewRun run, const std::optional<Duration>& delay,
-                   const std::shared_ptr<queue::Worker>& producer, Effects& effects) {
-  InsertMessage(connection, queue::BatchOf(run.id), run.queue_id, run.priority, delay,
-                producer ? producer->id.load() : 0, run.input, effects);
-  return run.id;
-}
-
 }  // namespace
 
 WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view name,
@@ -68,47 +60,6 @@ WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view nam
     throw ValidationError("workflow \"" + std::string(name) + "\" was deleted in this moment");
   }
   return *std::move(made);
-}
-
-Triggered TriggerRun(driver::Connection& connection, const Trigger& trigger) {
-  auto effects = Begin(connection);
-  queue::RequireOpen(connection, *trigger.workflow);
-  const bool has_key = !trigger.idempotency_key.empty();
-  const auto find = [&] {
-    return Ids(connection, Statement::kFindRunByKey,
-               {trigger.workflow->id, std::string_view(trigger.idempotency_key)});
-  };
-  if (has_key) {
-    if (const auto found = find(); !found.empty()) return {found.front(), false};
-  }
-  NewRun run;
-  run.id = queue::MessageId(ReserveBatchId(connection), 0);
-  run.queue_id = trigger.workflow->id;
-  run.version = ToOptional(trigger.version);
-  run.priority = trigger.priority;
-  run.input = trigger.input.text();
-  if (has_key) run.idempotency_key = trigger.idempotency_key;
-  // The row first: another process that has stored the same key in this moment wins, and is waited
-  // for.
-  if (!InsertRun(connection, run, effects.now)) {
-    const auto found = find();
-    if (!found.empty()) return {found.front(), false};
-    throw driver::Failure(driver::Fault::kConflict, "a run of the same key was just removed");
-  }
-  return {Store(connection, run, trigger.delay, trigger.producer, effects), true};
-}
-
-void SendEvent(driver::Connection& connection, std::int64_t run_id, std::string_view name,
-               const Json& payload) {
-  auto effects = Begin(connection);
-  auto run = RequireRun(connection, run_id);
-  if (run.is_finished()) ThrowStatus(run, "sent events");
-  connection.Run(Statement::kInsertEvent,
-                 {run_id, name, std::string_view(payload.text()), effects.now});
-  const bool waits =
-      run.is_suspended() && run.waits_for_events &&
-      HasRow(connection, Statement::kIsAmong, {std::string_view(*run.waits_for_events), name});
-  if (waits) WakeRun(connection, run, effects);
 }
 
 bool Cancellation::Step(driver::Connection& connection) {
@@ -226,7 +177,9 @@ std::int64_t ForkRun(driver::Connection& connection, const Fork& fork) {
   made.input = texts->input;
   InsertRun(connection, made, effects.now);
   connection.Run(Statement::kCopySteps, {fork.run_id, made.id, end});
-  return Store(connection, made, std::nullopt, fork.producer, effects);
+  InsertMessage(connection, queue::BatchOf(made.id), made.queue_id, made.priority, std::nullopt,
+                fork.producer ? fork.producer->id.load() : 0, made.input, effects);
+  return made.id;
 }
 
 bool RunRetentionWork::Step(driver::Connection& connection) {

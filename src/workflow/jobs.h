@@ -27,31 +27,6 @@ namespace pgqrs::workflow {
 WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view name,
                             queue::IfMissing if_missing = queue::IfMissing::kCreate);
 
-// A trigger that is not grouped with others.
-struct Trigger {
-  std::shared_ptr<const WorkflowRef> workflow;
-  std::shared_ptr<queue::Worker> producer;  // Named in the message if it is registered already.
-  Json input;
-  std::string idempotency_key;  // Empty: none.
-  int priority = 5;
-  std::optional<Duration> delay;
-  std::optional<int> version;
-};
-
-struct Triggered {
-  std::int64_t run_id = 0;
-  bool is_new = true;  // False: the workflow has a run with that key already, which is this one.
-};
-
-// Of triggers with one key, in whatever processes and at whatever time, one makes the run. Throws
-// QueueNotFoundError where the workflow was deleted.
-Triggered TriggerRun(driver::Connection& connection, const Trigger& trigger);
-
-// Keeps an event for the run, and wakes the run where it waits for an event of that name. Throws
-// ValidationError where there is no such run, or it is finished.
-void SendEvent(driver::Connection& connection, std::int64_t run_id, std::string_view name,
-               const Json& payload);
-
 // Cancels a run and the runs that it has triggered, theirs too, a bounded number in each step. One
 // that a worker executes becomes Cancelling and ends at its next boundary, others are Cancelled at
 // once. The first step throws ValidationError where there is no such run. A run that is finished

@@ -3,7 +3,7 @@
 // how a request is made and completed.
 //
 // A run is triggered by queue::EnqueueRequest with `runs` set: each message is a run, and ids[i] is
-// the run's id.
+// the run's id; with an idempotency key by TriggerRequest.
 //
 // How a run is fenced: StartRequest raises its epoch, and all other requests name the epoch. A
 // request under an older one changes nothing and is answered kStale. What becomes of the run's
@@ -67,7 +67,16 @@ struct StoredStep {
 };
 
 struct RunRequest : queue::Request {
-  enum class What : std::uint8_t { kStart, kRecord, kReceive, kChild, kSuspend, kFinish };
+  enum class What : std::uint8_t {
+    kTrigger,
+    kStart,
+    kRecord,
+    kReceive,
+    kChild,
+    kSuspend,
+    kFinish,
+    kSendEvent
+  };
 
   explicit RunRequest(What what_to_do) : Request(Kind::kRun), what(what_to_do) {}
 
@@ -76,6 +85,26 @@ struct RunRequest : queue::Request {
   std::int64_t epoch = 0;  // The run's, as its start has answered it. Not for a start.
 
   Outcome outcome = Outcome::kStale;  // The answer.
+  bool is_left_over = false;  // Statements on sets could not meet it; for the storage alone.
+};
+
+// Triggers a run under an idempotency key: of all triggers of a workflow with one key, in whatever
+// processes and at whatever time, one makes the run. `error` is QueueNotFoundError where the
+// workflow was deleted.
+struct TriggerRequest : RunRequest {
+  TriggerRequest() : RunRequest(What::kTrigger) {}
+
+  std::shared_ptr<const WorkflowRef> workflow;
+  std::shared_ptr<queue::Worker> producer;
+  Json input;
+  std::string idempotency_key;  // Not empty.
+  int priority = 5;
+  std::optional<Duration> delay;
+  std::optional<int> version;
+
+  std::int64_t run_id = 0;        // The answer: the run that has the key.
+  bool is_new = false;            // Whether this request has made it.
+  std::int64_t own_batch_id = 0;  // Reserved beforehand; for the storage's own use.
 };
 
 // Begins an execution: raises the epoch and reads the run with all its steps.
@@ -180,6 +209,16 @@ struct FinishRequest : RunRequest {
   RunStatus status = RunStatus::kSuccess;
   std::optional<Json> output;
   std::optional<Json> failure;  // The run's error.
+};
+
+// Keeps an event for the run `run.id`, and wakes the run where it waits for an event of that name.
+// Of the fields of all requests it needs the id alone. `error` is ValidationError where there is no
+// such run, or it is finished. Where nobody knows whether its commit happened, it is not repeated.
+struct SendEventRequest : RunRequest {
+  SendEventRequest() : RunRequest(What::kSendEvent) {}
+
+  std::string event;
+  Json payload;
 };
 
 }  // namespace pgqrs::workflow

@@ -37,7 +37,14 @@ RunMessage::RunMessage(driver::Connection& connection, std::int64_t queue_id,
       queue_id_(queue_id),
       id_(message_id),
       bit_(queue::BitOf(message_id)),
-      slices_(queue::LockBatchSlices(connection, queue_id, queue::BatchOf(message_id))) {}
+      slices_(queue::LockBatchSlices(connection, queue_id, queue::BatchOf(message_id))) {
+  // Where several can write, somebody may split the slice meanwhile. Then the message is in a new
+  // one, which only another look finds.
+  constexpr int kLooks = 3;
+  for (int i = 1; i < kLooks && !is_hot() && connection_.works_on_sets(); ++i) {
+    slices_ = queue::LockBatchSlices(connection, queue_id, queue::BatchOf(message_id));
+  }
+}
 
 const SliceState* RunMessage::state() const {
   const auto* slice = slices_.Find(bit_);

@@ -42,13 +42,23 @@ Outcome FenceOf(const std::optional<RunState>& run, std::int64_t epoch) {
 }
 
 void RunStep::Run(std::vector<RunRequest*> requests) {
-  std::stable_sort(requests.begin(), requests.end(),
-                   [](const auto* a, const auto* b) { return a->run.id < b->run.id; });
+  const auto key = [](const RunRequest* request) {
+    return request->what == RunRequest::What::kTrigger
+               ? std::string_view(static_cast<const TriggerRequest*>(request)->idempotency_key)
+               : std::string_view();
+  };
+  std::stable_sort(requests.begin(), requests.end(), [&](const auto* a, const auto* b) {
+    return std::pair(a->run.id, key(a)) < std::pair(b->run.id, key(b));
+  });
   for (auto* request : requests) Run(*request);
 }
 
 void RunStep::Run(RunRequest& request) {
   switch (request.what) {
+    case RunRequest::What::kTrigger:
+      return Trigger(static_cast<TriggerRequest&>(request));
+    case RunRequest::What::kSendEvent:
+      return SendEvent(static_cast<SendEventRequest&>(request));
     case RunRequest::What::kStart:
       return Start(static_cast<StartRequest&>(request));
     case RunRequest::What::kRecord:
@@ -67,6 +77,69 @@ void RunStep::Run(RunRequest& request) {
 Outcome RunStep::Fence(const RunRequest& request, std::optional<RunState>& run) {
   run = LockRun(connection_, request.run.id);
   return FenceOf(run, request.epoch);
+}
+
+bool RunStep::CheckWorkflow(RunRequest& request, const WorkflowRef& workflow) {
+  try {
+    queue::RequireOpen(connection_, workflow);
+    return true;
+  } catch (const QueueNotFoundError&) {
+    request.error = std::current_exception();
+    return false;
+  }
+}
+
+void RunStep::Trigger(TriggerRequest& request) {
+  request.is_new = false;
+  if (!CheckWorkflow(request, *request.workflow)) return;
+  if (request.own_batch_id == 0) request.own_batch_id = next_batch_id_();
+  NewRun made;
+  made.id = queue::MessageId(request.own_batch_id, 0);
+  made.queue_id = request.workflow->id;
+  made.version = ToOptional(request.version);
+  made.idempotency_key = request.idempotency_key;
+  made.priority = request.priority;
+  made.input = request.input.text();
+  request.outcome = Outcome::kDone;
+  const auto find = [&] {
+    const auto ids = Ids(connection_, Statement::kFindRunByKey,
+                         {request.workflow->id, std::string_view(request.idempotency_key)});
+    request.run_id = ids.empty() ? 0 : ids.front();
+    // One whose commit was not answered has happened.
+    request.is_new = request.run_id == made.id;
+    return !ids.empty();
+  };
+  if (find()) return;
+  // The row first: who has stored the same key in this moment wins, and is waited for.
+  if (!InsertRun(connection_, made, effects_.now)) {
+    if (find()) return;
+    throw driver::Failure(driver::Fault::kConflict, "a run of the same key was just removed");
+  }
+  request.run_id = made.id;
+  request.is_new = true;
+  InsertMessage(connection_, request.own_batch_id, made.queue_id, made.priority, request.delay,
+                worker_id_(*request.producer), made.input, effects_);
+}
+
+void RunStep::SendEvent(SendEventRequest& request) {
+  auto run = LockRun(connection_, request.run.id);
+  if (!run || run->is_finished()) {
+    const auto named = "run " + std::to_string(request.run.id);
+    const auto why =
+        run ? named + " is " + std::string(ToString(run->status)) + ", and receives no more events"
+            : named + " does not exist";
+    request.error = std::make_exception_ptr(ValidationError(why));
+    return;
+  }
+  request.outcome = Outcome::kDone;
+  connection_.Run(Statement::kInsertEvent,
+                  {run->id, std::string_view(request.event),
+                   std::string_view(request.payload.text()), effects_.now});
+  const bool waits =
+      run->is_suspended() && run->waits_for_events &&
+      HasRow(connection_, Statement::kIsAmong,
+             {std::string_view(*run->waits_for_events), std::string_view(request.event)});
+  if (waits) WakeRun(connection_, *run, effects_);
 }
 
 std::optional<RunState> RunStep::LockOrAdopt(StartRequest& request) {
@@ -210,12 +283,7 @@ void RunStep::Child(ChildRequest& request) {
     return;
   }
   if (request.outcome != Outcome::kDone) return;
-  try {
-    queue::RequireOpen(connection_, *request.workflow);
-  } catch (const QueueNotFoundError&) {
-    request.error = std::current_exception();
-    return;
-  }
+  if (!CheckWorkflow(request, *request.workflow)) return;
   request.child_id = TriggerChild(request);
   auto step = request.step;
   step.kind = StepKind::kChild;
@@ -310,10 +378,11 @@ void RunStep::Finish(FinishRequest& request) {
   if (request.outcome == Outcome::kCancelled) {
     return EndRun(connection_, *run, kCancelledEnd, effects_);
   }
-  EndRun(
-      connection_, *run,
-      {.status = request.status, .output = TextOf(request.output), .error = TextOf(request.failure)},
-      effects_);
+  EndRun(connection_, *run,
+         {.status = request.status,
+          .output = TextOf(request.output),
+          .error = TextOf(request.failure)},
+         effects_);
   request.outcome = Outcome::kDone;
 }
 

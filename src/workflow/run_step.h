@@ -30,12 +30,14 @@ class RunStep {
 
  private:
   void Run(RunRequest& request);
+  void Trigger(TriggerRequest& request);
   void Start(StartRequest& request);
   void Record(RecordRequest& request);
   void Receive(ReceiveRequest& request);
   void Child(ChildRequest& request);
   void Suspend(SuspendRequest& request);
   void Finish(FinishRequest& request);
+  void SendEvent(SendEventRequest& request);
 
   // Locks the run and says whether the epoch may still do something to it.
   Outcome Fence(const RunRequest& request, std::optional<RunState>& run);
@@ -47,6 +49,8 @@ class RunStep {
   std::int64_t WakeTime(const SuspendRequest& request, const RunState& run);
   bool HasHappened(const SuspendRequest& request, const RunState& run);
   std::int64_t TriggerChild(ChildRequest& request);
+  // Whether the workflow still exists; where not, the request gets the error.
+  bool CheckWorkflow(RunRequest& request, const WorkflowRef& workflow);
 
   driver::Connection& connection_;
   Effects& effects_;

@@ -38,15 +38,18 @@ std::int64_t RunStore::Trigger(std::string_view input, std::optional<Duration> d
       .Get();
 }
 
-workflow::Triggered RunStore::TriggerWithKey(std::string key, std::string_view input) {
-  workflow::Trigger trigger;
-  trigger.workflow = ref_;
-  trigger.producer = worker_;
-  trigger.input = Json(input);
-  trigger.idempotency_key = std::move(key);
-  return Job([trigger](driver::Connection& connection) {
-    return workflow::TriggerRun(connection, trigger);
-  });
+Future<RunStore::Triggered> RunStore::TriggerWithKeyAsync(const std::string& key,
+                                                          std::string_view input) {
+  return Send<workflow::TriggerRequest>(
+      [&](workflow::TriggerRequest& request) {
+        request.workflow = ref_;
+        request.producer = worker_;
+        request.input = Json(input);
+        request.idempotency_key = key;
+      },
+      [](workflow::TriggerRequest& request) {
+        return Triggered{request.run_id, request.is_new};
+      });
 }
 
 std::vector<queue::TakenMessage> RunStore::Take(int count, Duration lease) {
@@ -152,9 +155,14 @@ std::int64_t RunStore::Child(const Started& run, StoredStep step, const RunStore
 }
 
 void RunStore::Send(std::int64_t run_id, std::string_view event, std::string_view payload) {
-  Job([run_id, name = std::string(event), json = Json(payload)](driver::Connection& connection) {
-    workflow::SendEvent(connection, run_id, name, json);
-  });
+  Send<workflow::SendEventRequest>(
+      [&](workflow::SendEventRequest& request) {
+        request.run.id = run_id;
+        request.event = event;
+        request.payload = Json(payload);
+      },
+      [](workflow::SendEventRequest& request) { return request.outcome; })
+      .Get();
 }
 
 RunInfo RunStore::Info(std::int64_t run_id) {

@@ -73,7 +73,14 @@ class RunStore {
   }
 
   std::int64_t Trigger(std::string_view input = "input", std::optional<Duration> delay = {});
-  workflow::Triggered TriggerWithKey(std::string key, std::string_view input = "input");
+  struct Triggered {
+    std::int64_t run_id = 0;
+    bool is_new = false;
+  };
+  Future<Triggered> TriggerWithKeyAsync(const std::string& key, std::string_view input = "input");
+  Triggered TriggerWithKey(const std::string& key, std::string_view input = "input") {
+    return TriggerWithKeyAsync(key, input).Get();
+  }
   std::vector<queue::TakenMessage> Take(int count = 1, Duration lease = std::chrono::seconds(30));
   Future<Started> StartAsync(std::int64_t run_id, std::int64_t token);
   Started Start(std::int64_t run_id, std::int64_t token) { return StartAsync(run_id, token).Get(); }

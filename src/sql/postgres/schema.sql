@@ -135,4 +135,38 @@ WHERE to_regclass(format('%I.%I', {schema_text}, 'pgqrs_batches_' || p.first_id)
 UNION ALL
 SELECT 'sequence', s.last_value, 'its next number is in use'
 FROM {schema}.pgqrs_batch_ids AS s
-WHERE s.last_value < (SELECT max(b.id) FROM {schema}.pgqrs_batches AS b);
+WHERE s.last_value < (SELECT max(b.id) FROM {schema}.pgqrs_batches AS b)
+UNION ALL
+SELECT 'workflow', w.id, 'its queue is missing' FROM {schema}.pgqrs_workflows AS w
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.pgqrs_queues AS q WHERE q.id = w.id)
+UNION ALL
+SELECT 'run', r.id, 'its workflow is missing' FROM {schema}.pgqrs_workflow_runs AS r
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.pgqrs_workflows AS w WHERE w.id = r.queue_id)
+UNION ALL
+SELECT 'run', r.id, 'its status and the time of its end contradict each other'
+FROM {schema}.pgqrs_workflow_runs AS r
+WHERE r.status NOT BETWEEN 0 AND 6 OR (r.status IN (3, 4, 6)) <> (r.finished_at IS NOT NULL)
+UNION ALL
+SELECT 'run', r.id, 'it is not finished, and its message is gone'
+FROM {schema}.pgqrs_workflow_runs AS r
+WHERE r.finished_at IS NULL AND NOT EXISTS (
+  SELECT 1 FROM {schema}.pgqrs_slices AS s
+  WHERE s.queue_id = r.queue_id AND s.id BETWEEN r.id - r.id % 64 AND r.id - r.id % 64 + 63
+    AND s.mask >> (r.id % 64)::integer & 1 = 1
+) AND EXISTS (
+  SELECT 1 FROM {schema}.pgqrs_queues AS q WHERE q.id = r.queue_id AND q.deleted_at IS NULL
+)
+UNION ALL
+SELECT 'run', r.id, 'it is finished, and its message is still waiting'
+FROM {schema}.pgqrs_workflow_runs AS r
+WHERE r.finished_at IS NOT NULL AND EXISTS (
+  SELECT 1 FROM {schema}.pgqrs_slices AS s
+  WHERE s.queue_id = r.queue_id AND s.id BETWEEN r.id - r.id % 64 AND r.id - r.id % 64 + 63
+    AND s.mask >> (r.id % 64)::integer & 1 = 1
+)
+UNION ALL
+SELECT 'step', t.id, 'its run is missing' FROM {schema}.pgqrs_workflow_steps AS t
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = t.run_id)
+UNION ALL
+SELECT 'event', e.id, 'its run is missing' FROM {schema}.pgqrs_workflow_events AS e
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = e.run_id);

@@ -92,3 +92,12 @@ WHERE EXISTS (
   SELECT FROM {schema}.pgqrs_queues AS q WHERE q.id = w.queue_id AND q.deleted_at IS NULL
 )
 ON CONFLICT DO NOTHING;
+
+-- name: StartRuns
+SELECT * FROM {schema}.pgqrs_start_runs($1, $2, $3, $4, $5);
+
+-- name: RecordSteps
+SELECT * FROM {schema}.pgqrs_record_steps($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+
+-- name: FinishRuns
+SELECT * FROM {schema}.pgqrs_finish_runs($1, $2, $3, $4, $5, $6, $7);

@@ -90,4 +90,34 @@ SELECT 'batch', b.id, 'its queue is missing' FROM pgqrs_batches AS b
 WHERE NOT EXISTS (SELECT 1 FROM pgqrs_queues AS q WHERE q.id = b.queue_id)
 UNION ALL
 SELECT 'sequence', s.next, 'its next number is in use' FROM pgqrs_sequences AS s
-WHERE s.name = 'batch' AND s.next <= (SELECT max(id) FROM pgqrs_batches);
+WHERE s.name = 'batch' AND s.next <= (SELECT max(id) FROM pgqrs_batches)
+UNION ALL
+SELECT 'workflow', w.id, 'its queue is missing' FROM pgqrs_workflows AS w
+WHERE NOT EXISTS (SELECT 1 FROM pgqrs_queues AS q WHERE q.id = w.id)
+UNION ALL
+SELECT 'run', r.id, 'its workflow is missing' FROM pgqrs_workflow_runs AS r
+WHERE NOT EXISTS (SELECT 1 FROM pgqrs_workflows AS w WHERE w.id = r.queue_id)
+UNION ALL
+SELECT 'run', r.id, 'its status and the time of its end contradict each other'
+FROM pgqrs_workflow_runs AS r
+WHERE (r.status IN (3, 4, 6)) <> (r.finished_at IS NOT NULL)
+UNION ALL
+SELECT 'run', r.id, 'it is not finished, and its message is gone' FROM pgqrs_workflow_runs AS r
+WHERE r.finished_at IS NULL AND NOT EXISTS (
+  SELECT 1 FROM pgqrs_slices AS s NOT INDEXED
+  WHERE s.id BETWEEN r.id - r.id % 64 AND r.id - r.id % 64 + 63 AND s.queue_id = r.queue_id
+    AND (s.mask >> (r.id % 64)) & 1 = 1
+) AND EXISTS (SELECT 1 FROM pgqrs_queues AS q WHERE q.id = r.queue_id AND q.deleted_at IS NULL)
+UNION ALL
+SELECT 'run', r.id, 'it is finished, and its message is still waiting' FROM pgqrs_workflow_runs AS r
+WHERE r.finished_at IS NOT NULL AND EXISTS (
+  SELECT 1 FROM pgqrs_slices AS s NOT INDEXED
+  WHERE s.id BETWEEN r.id - r.id % 64 AND r.id - r.id % 64 + 63 AND s.queue_id = r.queue_id
+    AND (s.mask >> (r.id % 64)) & 1 = 1
+)
+UNION ALL
+SELECT 'step', t.id, 'its run is missing' FROM pgqrs_workflow_steps AS t
+WHERE NOT EXISTS (SELECT 1 FROM pgqrs_workflow_runs AS r WHERE r.id = t.run_id)
+UNION ALL
+SELECT 'event', e.id, 'its run is missing' FROM pgqrs_workflow_events AS e
+WHERE NOT EXISTS (SELECT 1 FROM pgqrs_workflow_runs AS r WHERE r.id = e.run_id);

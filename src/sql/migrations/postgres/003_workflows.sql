@@ -72,3 +72,289 @@ CREATE TABLE {schema}.pgqrs_workflow_events (
 );
 
 CREATE INDEX pgqrs_workflow_events_name ON {schema}.pgqrs_workflow_events (run_id, name, id);
+
+-- The functions below work on arrays, one element a run, with loops rather than joins: whatever the
+-- planner knows of the tables, each look-up is one of a whole key. Runs are locked in the order in
+-- which they are given, which is that of their ids, and a run before its message.
+
+-- The slice of a message, locked; null where it is not in the hot set.
+CREATE FUNCTION {schema}.pgqrs_lock_message(of_queue bigint, message bigint)
+RETURNS {schema}.pgqrs_slices
+LANGUAGE plpgsql AS $$
+DECLARE
+  first_id CONSTANT bigint := message >> 6 << 6;
+  bit CONSTANT bigint := 1::bigint << (message & 63)::integer;
+  slice {schema}.pgqrs_slices;
+BEGIN
+  -- Where somebody splits it meanwhile, the message may be in a new slice, which only another look
+  -- finds.
+  FOR attempt IN 1..3 LOOP
+    SELECT s.* INTO slice FROM {schema}.pgqrs_slices AS s
+    WHERE s.queue_id = of_queue AND s.id BETWEEN first_id AND first_id + 63 AND s.mask & bit <> 0
+    FOR UPDATE;
+    EXIT WHEN FOUND;
+  END LOOP;
+  RETURN slice;
+END
+$$;
+
+-- Makes a message visible now, unless it is, or somebody holds it. Answers whether it has.
+CREATE FUNCTION {schema}.pgqrs_wake_message(of_queue bigint, message bigint, at timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  bit CONSTANT bigint := 1::bigint << (message & 63)::integer;
+  slice {schema}.pgqrs_slices := {schema}.pgqrs_lock_message(of_queue, message);
+  other {schema}.pgqrs_slices;
+BEGIN
+  IF slice.id IS NULL OR slice.lease_token IS NOT NULL OR slice.visible_at <= at THEN
+    RETURN false;
+  END IF;
+  -- What has the key keeps the row. Of a slice that is split the other part gets a new one.
+  other := slice;
+  IF slice.mask <> bit THEN
+    IF slice.id = message THEN
+      other.mask := slice.mask & ~bit;
+      other.id := message >> 6 << 6 | {schema}.pgqrs_high_position(other.mask);
+      slice.mask := bit;
+    ELSE
+      other.mask := bit;
+      other.id := message;
+      slice.mask := slice.mask & ~bit;
+    END IF;
+    slice.n := bit_count(slice.mask::bit(64));
+    other.n := bit_count(other.mask::bit(64));
+  END IF;
+  IF slice.mask = bit THEN
+    slice.visible_at := at;
+  ELSE
+    other.visible_at := at;
+  END IF;
+  UPDATE {schema}.pgqrs_slices AS s
+  SET mask = slice.mask, n = slice.n, visible_at = slice.visible_at
+  WHERE s.queue_id = of_queue AND s.id = slice.id;
+  IF other.id <> slice.id THEN
+    INSERT INTO {schema}.pgqrs_slices SELECT other.*;
+  END IF;
+  RETURN true;
+END
+$$;
+
+-- Gives the step of the parent the outcome of a run that was not cancelled, and wakes the parent where
+-- it waits for that. Answers the queue whose message became visible, if one did.
+CREATE FUNCTION {schema}.pgqrs_tell_parent(run_id bigint, at timestamptz) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+  child record;
+  parent record;
+BEGIN
+  SELECT r.parent_id, r.parent_step, r.parent_ordinal, r.status, r.output, r.error INTO child
+  FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = run_id;
+  IF child.parent_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT r.id, r.queue_id, r.epoch, r.status, r.start_token, r.waits_for_children INTO parent
+  FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = child.parent_id FOR UPDATE;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  UPDATE {schema}.pgqrs_workflow_steps AS s
+  SET status = child.status, epoch = parent.epoch, output = child.output, error = child.error,
+    updated_at = at
+  WHERE s.run_id = parent.id AND s.name = child.parent_step AND s.ordinal = child.parent_ordinal
+    AND s.status = 0;
+  IF NOT FOUND OR parent.status <> 1 OR parent.start_token IS NOT NULL
+    OR parent.waits_for_children = 0
+  THEN
+    RETURN NULL;
+  END IF;
+  UPDATE {schema}.pgqrs_workflow_runs AS r
+  SET waits_for_events = NULL, waits_for_children = 0, updated_at = at WHERE r.id = parent.id;
+  RETURN CASE WHEN {schema}.pgqrs_wake_message(parent.queue_id, parent.id, at)
+    THEN parent.queue_id END;
+END
+$$;
+
+-- Moves those of a queue's slices that were read so often to the dead letters. What are runs of a
+-- workflow end.
+CREATE OR REPLACE FUNCTION {schema}.pgqrs_bury(
+  of_queue bigint, ids bigint[], max_reads bigint, at timestamptz
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  slice {schema}.pgqrs_slices;
+  slice_id bigint;
+  why text;
+  run_id bigint;
+  is_workflow boolean;
+BEGIN
+  PERFORM FROM {schema}.pgqrs_workflows AS w WHERE w.id = of_queue;
+  is_workflow := FOUND;
+  FOREACH slice_id IN ARRAY ids LOOP
+    DELETE FROM {schema}.pgqrs_slices AS s
+    WHERE s.queue_id = of_queue AND s.id = slice_id AND s.read_ct >= max_reads
+    RETURNING s.* INTO slice;
+    CONTINUE WHEN NOT FOUND;
+    why := format('read %s %s without an ack (max_read_ct is %s)', slice.read_ct,
+      CASE slice.read_ct WHEN 1 THEN 'time' ELSE 'times' END, max_reads);
+    INSERT INTO {schema}.pgqrs_archive
+      (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,
+       archived_at, reason, last_error)
+    VALUES (of_queue, slice.id >> 6, slice.mask, slice.n, true, slice.priority, slice.read_ct,
+      slice.worker_id, slice.lease_token, slice.leased_at, at, why, slice.last_error);
+    CONTINUE WHEN NOT is_workflow;
+    FOR place IN 0..63 LOOP
+      CONTINUE WHEN slice.mask >> place & 1 = 0;
+      run_id := slice.id >> 6 << 6 | place;
+      UPDATE {schema}.pgqrs_workflow_runs AS r
+      SET status = 4, start_token = NULL, pause_requested = 0, waits_for_events = NULL,
+        waits_for_children = 0, finished_at = at, updated_at = at, output = NULL,
+        error = json_build_object('message', why, 'code', 'DeadLetter', 'is_transient', false)::text
+      WHERE r.id = run_id AND r.finished_at IS NULL;
+      IF FOUND THEN
+        PERFORM {schema}.pgqrs_tell_parent(run_id, at);
+      END IF;
+    END LOOP;
+  END LOOP;
+END
+$$;
+
+-- Starts runs under the leases of their messages. The answer has a row for each run that it has
+-- started, and then one for each of its steps, with a name. It leaves out what is not simply Queued
+-- or Running, whose message is not under that lease, or which was read before and got on.
+CREATE FUNCTION {schema}.pgqrs_start_runs(
+  run_ids bigint[], of_queues bigint[], tokens bigint[], versions bigint[], at timestamptz
+) RETURNS TABLE (
+  request integer, new_epoch bigint, run_version bigint, run_created timestamptz, parent bigint,
+  run_input text, step text, step_ordinal integer, step_position integer, step_kind smallint,
+  step_status smallint, step_epoch bigint, step_attempts integer, step_output text,
+  step_error text, step_retry timestamptz, step_wake timestamptz, step_child bigint
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+  run record;
+  slice {schema}.pgqrs_slices;
+BEGIN
+  at := coalesce(at, clock_timestamp());
+  FOR i IN 1..cardinality(run_ids) LOOP
+    SELECT r.status, r.epoch, r.start_token, r.pause_requested, r.version, r.created_at,
+      r.parent_id, r.input
+    INTO run
+    FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = run_ids[i] FOR UPDATE;
+    CONTINUE WHEN NOT FOUND OR run.status NOT IN (0, 1) OR run.pause_requested <> 0;
+    slice := {schema}.pgqrs_lock_message(of_queues[i], run_ids[i]);
+    CONTINUE WHEN slice.lease_token IS DISTINCT FROM tokens[i];
+    IF run.start_token IS DISTINCT FROM tokens[i] OR run.status = 0 THEN
+      IF run.epoch > 0 AND slice.read_ct > 1 THEN
+        PERFORM FROM {schema}.pgqrs_workflow_steps AS s
+        WHERE s.run_id = run_ids[i] AND s.epoch = run.epoch LIMIT 1;
+        CONTINUE WHEN FOUND;
+      END IF;
+      run.epoch := run.epoch + 1;
+      run.version := coalesce(run.version, versions[i]);
+      UPDATE {schema}.pgqrs_workflow_runs AS r
+      SET status = 1, epoch = run.epoch, start_token = tokens[i], version = run.version,
+        waits_for_events = NULL, waits_for_children = 0, updated_at = at,
+        started_at = coalesce(r.started_at, at)
+      WHERE r.id = run_ids[i];
+    END IF;
+    request := i;
+    new_epoch := run.epoch;
+    run_version := run.version;
+    run_created := run.created_at;
+    parent := run.parent_id;
+    run_input := run.input;
+    RETURN NEXT;
+    RETURN QUERY
+    SELECT i, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint, NULL::text, s.name,
+      s.ordinal, s.position, s.kind, s.status, s.epoch, s.attempts, s.output, s.error, s.retry_at,
+      s.wake_at, s.child_id
+    FROM {schema}.pgqrs_workflow_steps AS s WHERE s.run_id = run_ids[i];
+  END LOOP;
+END
+$$;
+
+-- Records steps of runs that are executed under these epochs, and answers which it has recorded.
+CREATE FUNCTION {schema}.pgqrs_record_steps(
+  run_ids bigint[], epochs bigint[], names text[], ordinals bigint[], positions bigint[],
+  kinds bigint[], statuses bigint[], tries bigint[], inputs text[], outputs text[], errors text[],
+  retries timestamptz[], wakes timestamptz[], at timestamptz
+) RETURNS TABLE (request integer)
+LANGUAGE plpgsql AS $$
+BEGIN
+  at := coalesce(at, clock_timestamp());
+  FOR i IN 1..cardinality(run_ids) LOOP
+    PERFORM FROM {schema}.pgqrs_workflow_runs AS r
+    WHERE r.id = run_ids[i] AND r.epoch = epochs[i] AND r.status = 1 AND r.start_token IS NOT NULL
+      AND r.pause_requested = 0
+    FOR UPDATE;
+    CONTINUE WHEN NOT FOUND;
+    INSERT INTO {schema}.pgqrs_workflow_steps AS s
+      (run_id, name, ordinal, position, kind, status, epoch, attempts, input, output, error,
+       retry_at, wake_at, created_at, updated_at)
+    VALUES (run_ids[i], names[i], ordinals[i], positions[i], kinds[i], statuses[i], epochs[i],
+      tries[i], inputs[i], outputs[i], errors[i], retries[i], wakes[i], at, at)
+    ON CONFLICT (run_id, name, ordinal) DO UPDATE
+    SET position = excluded.position, kind = excluded.kind, status = excluded.status,
+      epoch = excluded.epoch, attempts = excluded.attempts,
+      input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
+      retry_at = excluded.retry_at, wake_at = excluded.wake_at, updated_at = excluded.updated_at
+    WHERE s.status <> 3 AND (s.kind <> 6 OR s.status = 0);
+    IF FOUND THEN
+      request := i;
+      RETURN NEXT;
+    END IF;
+  END LOOP;
+END
+$$;
+
+-- Ends runs that are executed under these epochs, and moves their messages to the archive. Answers
+-- which it has ended, who held the message, and the queue of a parent that was woken.
+CREATE FUNCTION {schema}.pgqrs_finish_runs(
+  run_ids bigint[], of_queues bigint[], epochs bigint[], statuses bigint[], outputs text[],
+  errors text[], at timestamptz
+) RETURNS TABLE (request integer, holder bigint, woken bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+  slice {schema}.pgqrs_slices;
+  bit bigint;
+  is_child boolean;
+BEGIN
+  at := coalesce(at, clock_timestamp());
+  FOR i IN 1..cardinality(run_ids) LOOP
+    UPDATE {schema}.pgqrs_workflow_runs AS r
+    SET status = statuses[i], start_token = NULL, pause_requested = 0, output = outputs[i],
+      error = errors[i], finished_at = at, updated_at = at
+    WHERE r.id = run_ids[i] AND r.epoch = epochs[i] AND r.status = 1
+      AND r.start_token IS NOT NULL
+    RETURNING r.parent_id IS NOT NULL INTO is_child;
+    CONTINUE WHEN NOT FOUND;
+    request := i;
+    holder := NULL;
+    woken := NULL;
+    slice := {schema}.pgqrs_lock_message(of_queues[i], run_ids[i]);
+    IF slice.id IS NOT NULL THEN
+      bit := 1::bigint << (run_ids[i] & 63)::integer;
+      IF slice.mask = bit THEN
+        DELETE FROM {schema}.pgqrs_slices AS s
+        WHERE s.queue_id = slice.queue_id AND s.id = slice.id;
+      ELSE
+        UPDATE {schema}.pgqrs_slices AS s SET mask = slice.mask & ~bit, n = slice.n - 1
+        WHERE s.queue_id = slice.queue_id AND s.id = slice.id;
+      END IF;
+      INSERT INTO {schema}.pgqrs_archive
+        (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,
+         archived_at, last_error)
+      VALUES (slice.queue_id, slice.id >> 6, bit, 1, false, slice.priority, slice.read_ct,
+        slice.worker_id, slice.lease_token, slice.leased_at, at, slice.last_error);
+      IF slice.lease_token IS NOT NULL THEN
+        holder := slice.worker_id;
+      END IF;
+    END IF;
+    IF is_child THEN
+      woken := {schema}.pgqrs_tell_parent(run_ids[i], at);
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+END
+$$;

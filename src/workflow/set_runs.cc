@@ -1,0 +1,157 @@
+#include "workflow/set_runs.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "queue/columns.h"
+#include "queue/rows.h"
+#include "workflow/run_rows.h"
+
+namespace pgqrs::workflow {
+namespace {
+
+using driver::Scalar;
+using queue::AsValue;
+using queue::Columns;
+using sql::Statement;
+using What = RunRequest::What;
+
+Scalar OrNull(const std::optional<Json>& json) {
+  return json ? Scalar(std::string_view(json->text())) : Scalar();
+}
+Scalar OrNull(const std::optional<TimePoint>& time) {
+  return time ? Scalar(queue::ToMicros(*time)) : Scalar();
+}
+Scalar OrNull(const std::optional<int>& number) {
+  return number ? Scalar(std::int64_t{*number}) : Scalar();
+}
+
+// The columns of a start's answer, see pgqrs_start_runs.
+enum Column { kRequest, kEpoch, kVersion, kCreated, kParent, kInput, kStep };
+
+std::size_t Index(const driver::Row& row) { return static_cast<std::size_t>(row.Int(0) - 1); }
+
+void SortSteps(StartRequest& start) {
+  std::stable_sort(
+      start.steps.begin(), start.steps.end(),
+      [](const StoredStep& a, const StoredStep& b) { return a.position < b.position; });
+}
+
+}  // namespace
+
+bool SetRuns::CanTake(const RunRequest& request) {
+  if (request.is_left_over) return false;
+  switch (request.what) {
+    case What::kStart:
+      return static_cast<const StartRequest&>(request).lease_token != 0;
+    case What::kRecord:
+      return static_cast<const RecordRequest&>(request).step.child_id == 0;
+    case What::kFinish:
+      return static_cast<const FinishRequest&>(request).status != RunStatus::kCancelled;
+    default:
+      return false;
+  }
+}
+
+void SetRuns::Send(std::vector<RunRequest*> requests) {
+  std::stable_sort(requests.begin(), requests.end(),
+                   [](const auto* a, const auto* b) { return a->run.id < b->run.id; });
+  for (auto* request : requests) {
+    request->outcome = Outcome::kStale;
+    if (request->what == What::kStart) {
+      starts_.push_back(static_cast<StartRequest*>(request));
+      starts_.back()->steps.clear();
+    } else if (request->what == What::kRecord) {
+      records_.push_back(static_cast<RecordRequest*>(request));
+    } else {
+      finishes_.push_back(static_cast<FinishRequest*>(request));
+    }
+  }
+  unanswered_ = std::move(requests);
+  if (!starts_.empty()) SendStarts();
+  if (!records_.empty()) SendRecords();
+  if (!finishes_.empty()) SendFinishes();
+}
+
+void SetRuns::SendStarts() {
+  Columns<4> columns;
+  for (const auto* start : starts_) {
+    columns.Add(
+        {start->run.id, start->run.queue_id, start->lease_token, OrNull(start->code_version)});
+  }
+  auto values = columns.Values();
+  values.push_back(AsValue(connection_.Clock()));
+  connection_.Send(Statement::kStartRuns, values, sinks_.emplace_back([this](const auto& row) {
+    ReadStart(row);
+    return true;
+  }));
+}
+
+void SetRuns::ReadStart(const driver::Row& row) {
+  auto& start = *starts_.at(Index(row));
+  if (!row.IsNull(kStep)) {
+    std::int64_t epoch = 0;
+    start.steps.push_back(ReadStep(row, kStep, epoch));
+    return;
+  }
+  start.outcome = Outcome::kDone;
+  start.status = RunStatus::kRunning;
+  start.epoch = row.Int(kEpoch);
+  start.version =
+      row.IsNull(kVersion) ? std::nullopt : std::optional(static_cast<int>(row.Int(kVersion)));
+  start.created_at = row.Int(kCreated);
+  start.parent_id = row.Int(kParent);
+  start.input = Json::FromTrusted(std::string(row.Text(kInput)));
+  start.output.reset();
+  start.failure.reset();
+}
+
+void SetRuns::SendRecords() {
+  Columns<13> columns;
+  for (const auto* record : records_) {
+    const auto& step = record->step;
+    columns.Add({record->run.id, record->epoch, std::string_view(step.name),
+                 std::int64_t{step.ordinal}, std::int64_t{step.position},
+                 static_cast<std::int64_t>(step.kind), static_cast<std::int64_t>(step.status),
+                 std::int64_t{step.attempts}, OrNull(step.input), OrNull(step.output),
+                 OrNull(step.error), OrNull(step.retry_at), OrNull(step.wake_at)});
+  }
+  auto values = columns.Values();
+  values.push_back(AsValue(connection_.Clock()));
+  connection_.Send(Statement::kRecordSteps, values, sinks_.emplace_back([this](const auto& row) {
+    records_.at(Index(row))->outcome = Outcome::kDone;
+    return true;
+  }));
+}
+
+void SetRuns::SendFinishes() {
+  Columns<6> columns;
+  for (const auto* finish : finishes_) {
+    columns.Add({finish->run.id, finish->run.queue_id, finish->epoch,
+                 static_cast<std::int64_t>(finish->status), OrNull(finish->output),
+                 OrNull(finish->failure)});
+  }
+  auto values = columns.Values();
+  values.push_back(AsValue(connection_.Clock()));
+  connection_.Send(Statement::kFinishRuns, values, sinks_.emplace_back([this](const auto& row) {
+    auto& finish = *finishes_.at(Index(row));
+    finish.outcome = Outcome::kDone;
+    effects_.ended.push_back(finish.run.id);
+    if (!row.IsNull(1)) effects_.released[row.Int(1)] += 1;
+    // In the past, so at once.
+    if (!row.IsNull(2)) effects_.visible.push_back({row.Int(2), 0});
+    return true;
+  }));
+}
+
+std::vector<RunRequest*> SetRuns::Conclude() {
+  for (auto* start : starts_) SortSteps(*start);
+  std::erase_if(unanswered_,
+                [](const auto* request) { return request->outcome == Outcome::kDone; });
+  for (auto* request : unanswered_) request->is_left_over = true;
+  return std::move(unanswered_);
+}
+
+}  // namespace pgqrs::workflow
