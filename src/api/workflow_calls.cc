@@ -9,7 +9,7 @@
 #include "api/arguments.h"
 #include "api/enqueue_calls.h"
 #include "api/workflow_refs.h"
-#include "workflow/jobs.h"
+#include "workflow/request.h"
 
 namespace pgqrs::internal {
 namespace {
@@ -42,28 +42,33 @@ CallPtr<RunHandle, queue::EnqueueRequest> MakeEnqueue(const TriggerCall& trigger
   return call;
 }
 
-Future<RunHandle> TriggerWithKey(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
-  workflow::Trigger job = {.workflow = ref,
-                           .producer = trigger.store->own_worker(),
-                           .input = trigger.input,
-                           .idempotency_key = trigger.options.idempotency_key,
-                           .priority = trigger.options.priority,
-                           .delay = trigger.options.delay,
-                           .version = trigger.version};
-  return trigger.store->Write(
-      [store = trigger.store, job = std::move(job)](driver::Connection& connection) {
-        return RunHandle(store, workflow::TriggerRun(connection, job).run_id);
+CallPtr<RunHandle, workflow::TriggerRequest> MakeTrigger(const TriggerCall& trigger,
+                                                         const WorkflowRefs::Ref& ref) {
+  auto call = trigger.store->MakeCall<RunHandle, workflow::TriggerRequest>(
+      [store = trigger.store](workflow::TriggerRequest& request) {
+        return RunHandle(store, request.run_id);
       });
+  call->bytes += trigger.input.text().size() + sizeof(Json);
+  call->workflow = ref;
+  call->producer = trigger.store->own_worker();
+  call->input = trigger.input;
+  call->idempotency_key = trigger.options.idempotency_key;
+  call->priority = trigger.options.priority;
+  call->delay = trigger.options.delay;
+  call->version = trigger.version;
+  return call;
 }
 
 Future<RunHandle> Submit(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
-  if (!trigger.options.idempotency_key.empty()) return TriggerWithKey(trigger, ref);
-  return trigger.store->Submit(MakeEnqueue(trigger, ref));
+  if (trigger.options.idempotency_key.empty()) {
+    return trigger.store->Submit(MakeEnqueue(trigger, ref));
+  }
+  return trigger.store->Submit(MakeTrigger(trigger, ref));
 }
 
 RunHandle Run(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
-  if (!trigger.options.idempotency_key.empty()) return TriggerWithKey(trigger, ref).Get();
-  return trigger.store->Run(MakeEnqueue(trigger, ref));
+  if (trigger.options.idempotency_key.empty()) return trigger.store->Run(MakeEnqueue(trigger, ref));
+  return trigger.store->Run(MakeTrigger(trigger, ref));
 }
 
 // A workflow that is known may have been deleted, and another one of its name made.

@@ -85,17 +85,31 @@ std::vector<StepInfo> Workflows::Steps(const StepFilter& filter) {
   return StepsAsync(filter).Get();
 }
 
-Future<void> Workflows::SendEventAsync(std::int64_t run_id, std::string_view name,
-                                       const Json& payload) {
+namespace {
+
+internal::CallPtr<void, workflow::SendEventRequest> MakeSendEvent(internal::StoreCore& store,
+                                                                  std::int64_t run_id,
+                                                                  std::string_view name,
+                                                                  const Json& payload) {
   if (name.empty()) throw ValidationError("event name: is empty");
   internal::CheckText("event name", name, kMaxName);
-  core()->CheckPayload(payload);
-  return core()->Write([run_id, name = std::string(name), payload](driver::Connection& connection) {
-    workflow::SendEvent(connection, run_id, name, payload);
-  });
+  store.CheckPayload(payload);
+  auto call = store.MakeCall<void, workflow::SendEventRequest>([](workflow::SendEventRequest&) {});
+  call->bytes += payload.text().size();
+  call->run.id = run_id;
+  call->event = name;
+  call->payload = payload;
+  return call;
+}
+
+}  // namespace
+
+Future<void> Workflows::SendEventAsync(std::int64_t run_id, std::string_view name,
+                                       const Json& payload) {
+  return core()->Submit(MakeSendEvent(*core(), run_id, name, payload));
 }
 void Workflows::SendEvent(std::int64_t run_id, std::string_view name, const Json& payload) {
-  SendEventAsync(run_id, name, payload).Get();
+  core()->Run(MakeSendEvent(*core(), run_id, name, payload));
 }
 
 std::int64_t Workflows::CancelMany(RunFilter filter) {
