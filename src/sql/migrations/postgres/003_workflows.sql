@@ -337,10 +337,10 @@ BEGIN
       bit := 1::bigint << (run_ids[i] & 63)::integer;
       IF slice.mask = bit THEN
         DELETE FROM {schema}.pgqrs_slices AS s
-        WHERE s.queue_id = slice.queue_id AND s.id = slice.id;
+        WHERE s.queue_id = of_queues[i] AND s.id = slice.id;
       ELSE
         UPDATE {schema}.pgqrs_slices AS s SET mask = slice.mask & ~bit, n = slice.n - 1
-        WHERE s.queue_id = slice.queue_id AND s.id = slice.id;
+        WHERE s.queue_id = of_queues[i] AND s.id = slice.id;
       END IF;
       INSERT INTO {schema}.pgqrs_archive
         (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,
