@@ -37,12 +37,26 @@ ON :"schema".pgqrs_batches TO :"producer";
 GRANT INSERT (queue_id, id, mask, visible_at, priority, n), SELECT (queue_id, id, visible_at)
 ON :"schema".pgqrs_slices TO :"producer";
 
+-- Who triggers runs of workflows. An idempotency key is looked up.
+GRANT SELECT ON :"schema".pgqrs_workflows TO :"producer", :"consumer";
+GRANT INSERT (id, queue_id, status, epoch, version, idempotency_key, priority, parent_id,
+    parent_step, parent_ordinal, pause_requested, waits_for_children, input, created_at,
+    updated_at),
+  SELECT (id, queue_id, idempotency_key)
+ON :"schema".pgqrs_workflow_runs TO :"producer";
+
 -- The consumer. Deleting a message blanks its payload.
 GRANT USAGE ON SEQUENCE :"schema".pgqrs_lease_tokens TO :"consumer", :"admin";
 GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".pgqrs_slices, :"schema".pgqrs_archive
 TO :"consumer";
 GRANT SELECT, UPDATE (payloads), DELETE ON :"schema".pgqrs_batches TO :"consumer";
 GRANT SELECT ON :"schema".pgqrs_messages TO :"consumer", :"admin";
+
+-- It runs workflows too, and what it does to a message may end a run. To trigger child runs it needs
+-- to be a producer as well.
+GRANT SELECT, INSERT, UPDATE
+ON :"schema".pgqrs_workflow_runs, :"schema".pgqrs_workflow_steps TO :"consumer";
+GRANT SELECT, INSERT, UPDATE, DELETE ON :"schema".pgqrs_workflow_events TO :"consumer";
 
 -- Retention: it drops what may be removed message by message, and nothing else. And that which keeps
 -- the hot set small, in which no message changes.
@@ -54,5 +68,6 @@ TO :"consumer", :"admin";
 -- The administrator: everything but changes of the schema.
 GRANT SELECT, INSERT, UPDATE, DELETE
 ON :"schema".pgqrs_queues, :"schema".pgqrs_workers, :"schema".pgqrs_batches,
-  :"schema".pgqrs_slices, :"schema".pgqrs_archive
+  :"schema".pgqrs_slices, :"schema".pgqrs_archive, :"schema".pgqrs_workflows,
+  :"schema".pgqrs_workflow_runs, :"schema".pgqrs_workflow_steps, :"schema".pgqrs_workflow_events
 TO :"admin";

@@ -92,7 +92,6 @@ namespace pgqrs::sql {
   V(FindRunTexts,            "i",               "tttii")              \
   V(FindRunByKey,            "it",              "i")                  \
   V(UnfinishedChildren,      "iii",             "i")                  \
-  V(Children,                "iii",             "i")                  \
   V(RecordStep,              "itiiiiiitttzziz", "i")                  \
   V(FindStep,                "iti",             "iiiit")              \
   V(StepsOfRun,              "i",               "tiiiiiittzzi")       \
@@ -104,7 +103,6 @@ namespace pgqrs::sql {
   V(InsertEvent,             "ittz",            "")                   \
   V(OldestEvent,             "it",              "it")                 \
   V(HasEvent,                "it",              "i")                  \
-  V(IsAmong,                 "tt",              "i")                  \
   V(DeleteEvent,             "i",               "")                   \
   V(DeleteEventsOfRun,       "i",               "")                   \
   V(DeleteRun,               "i",               "")                   \

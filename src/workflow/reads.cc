@@ -87,6 +87,11 @@ Value TimeOrNull(const std::optional<TimePoint>& time) {
   return time ? Value(queue::ToMicros(*time)) : Value();
 }
 
+// The last moment before a time.
+Value BeforeOrNull(const std::optional<TimePoint>& time) {
+  return time ? Value(queue::ToMicros(*time) - 1) : Value();
+}
+
 void CheckLimit(int limit) {
   if (limit < 1 || limit > kMaxLimit) {
     throw ValidationError("limit: must be from 1 to 10,000, and is " + std::to_string(limit));
@@ -106,7 +111,7 @@ std::optional<std::vector<Value>> Choice(driver::Connection& connection, const R
                             TextOrNull(filter.idempotency_key),
                             queue::ToValue(filter.parent_id),
                             TimeOrNull(filter.created_from),
-                            TimeOrNull(filter.created_to)};
+                            BeforeOrNull(filter.created_to)};
 }
 
 }  // namespace
@@ -183,7 +188,7 @@ std::vector<StepInfo> ListSteps(driver::Connection& connection, const StepFilter
   std::vector<StepInfo> steps;
   connection.Run(filter.run_id ? Statement::kListStepsOfRun : Statement::kListSteps,
                  {queue::ToValue(filter.run_id), TextOrNull(filter.name), MaskOf(filter.statuses),
-                  TimeOrNull(filter.created_from), TimeOrNull(filter.created_to), filter.after_id,
+                  TimeOrNull(filter.created_from), BeforeOrNull(filter.created_to), filter.after_id,
                   std::int64_t{filter.limit}},
                  [&](const driver::Row& row) {
                    steps.push_back(ReadStepInfo(row));

@@ -31,6 +31,18 @@ std::string NamesAsJson(const std::vector<std::string>& names) {
 
 const End kCancelledEnd = {.status = RunStatus::kCancelled, .output = {}, .error = {}};
 
+// Whether an array that was made so has a name.
+bool IsAmong(const std::string& array, const std::string& name) {
+  const auto quoted = util::QuoteJson(name).value_or("\"\"");
+  // Within a name a quote has a backslash before it, so this is the begin and the end of one.
+  for (auto at = array.find(quoted); at != std::string::npos; at = array.find(quoted, at + 1)) {
+    const char before = array[at - 1];
+    const char behind = array[at + quoted.size()];
+    if ((before == '[' || before == ',') && (behind == ',' || behind == ']')) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Outcome FenceOf(const std::optional<RunState>& run, std::int64_t epoch) {
@@ -135,10 +147,8 @@ void RunStep::SendEvent(SendEventRequest& request) {
   connection_.Run(Statement::kInsertEvent,
                   {run->id, std::string_view(request.event),
                    std::string_view(request.payload.text()), effects_.now});
-  const bool waits =
-      run->is_suspended() && run->waits_for_events &&
-      HasRow(connection_, Statement::kIsAmong,
-             {std::string_view(*run->waits_for_events), std::string_view(request.event)});
+  const bool waits = run->is_suspended() && run->waits_for_events &&
+                     IsAmong(*run->waits_for_events, request.event);
   if (waits) WakeRun(connection_, *run, effects_);
 }
 
@@ -360,9 +370,8 @@ std::int64_t RunStep::WakeTime(const SuspendRequest& request, const RunState& ru
 }
 
 bool RunStep::HasHappened(const SuspendRequest& request, const RunState& run) {
-  if (run.waits_for_events && HasRow(connection_, Statement::kHasEvent,
-                                     {run.id, std::string_view(*run.waits_for_events)})) {
-    return true;
+  for (const auto& name : request.waits_for_events) {
+    if (HasRow(connection_, Statement::kHasEvent, {run.id, std::string_view(name)})) return true;
   }
   return request.waits_for_children &&
          HasRow(connection_, Statement::kHasEndedChild, {run.id, run.epoch});

@@ -72,6 +72,8 @@ class PostgresCatalog : public PostgresTest {
         return static_cast<Oid>(Type::kTimestamptzArray);
       case 'J':
         return static_cast<Oid>(Type::kJsonbArray);
+      case 'T':
+        return static_cast<Oid>(Type::kTextArray);
       default:
         return static_cast<Oid>(Type::kText);
     }

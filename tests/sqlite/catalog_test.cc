@@ -64,7 +64,23 @@ class Catalog : public SqliteTest {
         "INSERT INTO pgqrs_slices (id, queue_id, priority, visible_at, mask, n) "
         "VALUES (6400, 1, 1, 1, 1, 1);"
         "INSERT INTO pgqrs_batches (id, queue_id, n, enqueued_at, payloads) "
-        "VALUES (1000000, 1, 1, 1, '[0]')");
+        "VALUES (1000000, 1, 1, 1, '[0]');"
+        "INSERT INTO pgqrs_queues (id, queue_name, created_at) VALUES (0, 'zero', 1);"
+        "INSERT INTO pgqrs_workflows (id, created_at) VALUES (1, 1);"
+        "INSERT INTO pgqrs_workflow_runs (id, queue_id, status, epoch, idempotency_key, priority,"
+        "  parent_id, pause_requested, waits_for_children, input, created_at, updated_at,"
+        "  finished_at) VALUES (1, 1, 0, 1, NULL, 1, 1, 0, 0, '1', 1, 1, NULL),"
+        "  (2, 1, 0, 1, 'jobs', 1, 1, 0, 0, '1', 1, 1, NULL),"
+        "  (3, 1, 3, 1, NULL, 1, 1, 0, 0, '1', 1, 1, 0), (4, 1, 3, 1, NULL, 1, 1, 0, 0, '1', 1, 1, "
+        "0),"
+        "  (-1, 0, 0, 1, 'batch', 1, 1, 0, 0, '1', 1, 1, NULL);"
+        "INSERT INTO pgqrs_workflow_steps (id, run_id, name, ordinal, position, kind, status, "
+        "epoch,"
+        "  attempts, output, error, created_at, updated_at) VALUES"
+        "  (2, 1, 'jobs', 1, 1, 1, 0, 1, 1, '1', '1', 1, 1),"
+        "  (3, 1, 'child', 1, 1, 6, 3, 1, 1, '1', '1', 1, 1);"
+        "INSERT INTO pgqrs_workflow_events (run_id, name, payload, sent_at)"
+        "  VALUES (1, 'jobs', '1', 1)");
     database_ = driver::OpenSqlite(path(), driver::IfNoFile::kCreate);
   }
 

@@ -54,10 +54,6 @@ SELECT id FROM {schema}.pgqrs_workflow_runs
 WHERE parent_id = $1 AND parent_id IS NOT NULL AND id > $2 AND finished_at IS NULL
 ORDER BY id LIMIT $3;
 
--- name: Children
-SELECT id FROM {schema}.pgqrs_workflow_runs
-WHERE parent_id = $1 AND parent_id IS NOT NULL AND id > $2 ORDER BY id LIMIT $3;
-
 -- name: RecordStep
 -- What has an outcome for good stays as it is; then no row is given.
 INSERT INTO {schema}.pgqrs_workflow_steps AS s
@@ -121,15 +117,7 @@ SELECT id, payload FROM {schema}.pgqrs_workflow_events
 WHERE run_id = $1 AND name = $2 ORDER BY id LIMIT 1 FOR UPDATE;
 
 -- name: HasEvent
--- Of one of the names in the JSON array $2.
-SELECT 1 FROM jsonb_array_elements_text($2::text::jsonb) AS n (value)
-WHERE EXISTS (
-  SELECT 1 FROM {schema}.pgqrs_workflow_events AS e WHERE e.run_id = $1 AND e.name = n.value
-) LIMIT 1;
-
--- name: IsAmong
--- Whether the JSON array $1 has the text $2.
-SELECT 1 FROM jsonb_array_elements_text($1::text::jsonb) AS n (value) WHERE n.value = $2 LIMIT 1;
+SELECT 1 FROM {schema}.pgqrs_workflow_events WHERE run_id = $1 AND name = $2 LIMIT 1;
 
 -- name: DeleteEvent
 DELETE FROM {schema}.pgqrs_workflow_events WHERE id = $1;

@@ -13,7 +13,7 @@ SELECT r.id, r.queue_id, q.queue_name, r.status, r.version, r.idempotency_key, r
 FROM pgqrs_workflow_runs AS r CROSS JOIN pgqrs_queues AS q ON q.id = r.queue_id
 WHERE (?1 IS NULL OR r.queue_id = ?1) AND (?2 >> r.status) & 1 = 1
   AND (?3 IS NULL OR r.idempotency_key = ?3) AND (?4 IS NULL OR r.parent_id = ?4)
-  AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at < ?6) AND r.id > ?7
+  AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at <= ?6) AND r.id > ?7
 ORDER BY r.id LIMIT ?8;
 
 -- name: ListRunsDown
@@ -24,14 +24,14 @@ SELECT r.id, r.queue_id, q.queue_name, r.status, r.version, r.idempotency_key, r
 FROM pgqrs_workflow_runs AS r CROSS JOIN pgqrs_queues AS q ON q.id = r.queue_id
 WHERE (?1 IS NULL OR r.queue_id = ?1) AND (?2 >> r.status) & 1 = 1
   AND (?3 IS NULL OR r.idempotency_key = ?3) AND (?4 IS NULL OR r.parent_id = ?4)
-  AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at < ?6) AND r.id < ?7
+  AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at <= ?6) AND r.id < ?7
 ORDER BY r.id DESC LIMIT ?8;
 
 -- name: CountRuns
 SELECT count(*) FROM pgqrs_workflow_runs AS r
 WHERE (?1 IS NULL OR r.queue_id = ?1) AND (?2 >> r.status) & 1 = 1
   AND (?3 IS NULL OR r.idempotency_key = ?3) AND (?4 IS NULL OR r.parent_id = ?4)
-  AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at < ?6);
+  AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at <= ?6);
 
 -- name: ListSteps
 -- Steps of run ?1 with a status whose bit is set in ?3, and so on. Behind id ?6.
@@ -39,7 +39,7 @@ SELECT id, run_id, name, ordinal, position, kind, status, attempts, input, outpu
   wake_at, child_id, created_at, updated_at
 FROM pgqrs_workflow_steps
 WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR name = ?2) AND (?3 >> status) & 1 = 1
-  AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at < ?5) AND id > ?6
+  AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at <= ?5) AND id > ?6
 ORDER BY id LIMIT ?7;
 
 -- name: ListStepsOfRun
@@ -47,5 +47,5 @@ SELECT id, run_id, name, ordinal, position, kind, status, attempts, input, outpu
   wake_at, child_id, created_at, updated_at
 FROM pgqrs_workflow_steps INDEXED BY pgqrs_workflow_steps_key
 WHERE run_id = ?1 AND (?2 IS NULL OR name = ?2) AND (?3 >> status) & 1 = 1
-  AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at < ?5) AND id > ?6
+  AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at <= ?5) AND id > ?6
 ORDER BY id LIMIT ?7;

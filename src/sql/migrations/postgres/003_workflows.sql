@@ -233,7 +233,7 @@ CREATE FUNCTION {schema}.pgqrs_start_runs(
 LANGUAGE plpgsql AS $$
 DECLARE
   run record;
-  slice {schema}.pgqrs_slices;
+  message record;
 BEGIN
   at := coalesce(at, clock_timestamp());
   FOR i IN 1..cardinality(run_ids) LOOP
@@ -242,10 +242,11 @@ BEGIN
     INTO run
     FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = run_ids[i] FOR UPDATE;
     CONTINUE WHEN NOT FOUND OR run.status NOT IN (0, 1) OR run.pause_requested <> 0;
-    slice := {schema}.pgqrs_lock_message(of_queues[i], run_ids[i]);
-    CONTINUE WHEN slice.lease_token IS DISTINCT FROM tokens[i];
+    SELECT m.lease_token, m.read_ct INTO message
+    FROM {schema}.pgqrs_lock_message(of_queues[i], run_ids[i]) AS m;
+    CONTINUE WHEN message.lease_token IS DISTINCT FROM tokens[i];
     IF run.start_token IS DISTINCT FROM tokens[i] OR run.status = 0 THEN
-      IF run.epoch > 0 AND slice.read_ct > 1 THEN
+      IF run.epoch > 0 AND message.read_ct > 1 THEN
         PERFORM FROM {schema}.pgqrs_workflow_steps AS s
         WHERE s.run_id = run_ids[i] AND s.epoch = run.epoch LIMIT 1;
         CONTINUE WHEN FOUND;
@@ -337,10 +338,10 @@ BEGIN
       bit := 1::bigint << (run_ids[i] & 63)::integer;
       IF slice.mask = bit THEN
         DELETE FROM {schema}.pgqrs_slices AS s
-        WHERE s.queue_id = slice.queue_id AND s.id = slice.id;
+        WHERE s.queue_id = of_queues[i] AND s.id = slice.id;
       ELSE
         UPDATE {schema}.pgqrs_slices AS s SET mask = slice.mask & ~bit, n = slice.n - 1
-        WHERE s.queue_id = slice.queue_id AND s.id = slice.id;
+        WHERE s.queue_id = of_queues[i] AND s.id = slice.id;
       END IF;
       INSERT INTO {schema}.pgqrs_archive
         (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,

@@ -47,7 +47,7 @@ CREATE TABLE pgqrs_workflow_steps (
   ordinal INTEGER NOT NULL,          -- Which call of that name.
   position INTEGER NOT NULL,         -- Which call of all.
   kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 7),
-  status INTEGER NOT NULL CHECK (status IN (0, 3, 4)),
+  status INTEGER NOT NULL CHECK (status BETWEEN 0 AND 4),
   epoch INTEGER NOT NULL,            -- Of the run when it was recorded.
   attempts INTEGER NOT NULL,
   input TEXT,
