@@ -172,8 +172,11 @@ WorkflowWorkerCore::WorkflowWorkerCore(const std::shared_ptr<StoreCore>& store,
     auto executor = std::make_shared<RunExecutor>(store, std::move(versions), stopping_);
     workers_.push_back(std::make_shared<QueueWorkerCore>(
         std::move(queue), [executor](Message& message) { return executor->Execute(message); },
-        WorkerOptions{
-            .name = options.name, .concurrency = options.concurrency, .lease = options.lease}));
+        WorkerOptions{.name = options.name,
+                      .concurrency = options.concurrency,
+                      // A run may take long: it is not to wait behind others in this process.
+                      .prefetch = 0,
+                      .lease = options.lease}));
     executors_.push_back(std::move(executor));
   }
 }
