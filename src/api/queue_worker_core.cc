@@ -139,7 +139,9 @@ void QueueWorkerCore::RunHandlers() {
     auto message = std::move(line_.front());
     line_.pop_front();
     ++running_;
+    const bool is_last = line_.empty();
     lock.unlock();
+    if (is_last) Feed();  // The feed before it may have left room because of those in line.
     Handle(message);
     lock.lock();
   }

@@ -16,6 +16,20 @@ namespace {
 class QueueWorkers : public QueueWorkerTest {};
 PGQRS_ON_EVERY_BACKEND(QueueWorkers);
 
+TEST_P(QueueWorkers, WithoutPrefetchAllHandlersGetMessages) {
+  auto store = Open();
+  auto queue = store.Queue("jobs");
+  Gate gate;
+  const OpenAtEnd open(gate);
+  Enqueue(queue, 6);
+  QueueWorker worker(queue, [&](Message&) { gate.Pass(); }, {.concurrency = 4, .prefetch = 0});
+  worker.Start();
+  EXPECT_TRUE(Eventually([&] { return gate.waiting() == 4; }));
+  EXPECT_EQ(queue.Metrics().leased, 4);
+  gate.Open();
+  EXPECT_TRUE(Eventually([&] { return worker.counts().acked == 6; }));
+}
+
 TEST_P(QueueWorkers, EachMessageIsHandledOnceAndAckedWhenTheHandlerReturns) {
   auto store = Open();
   auto queue = store.Queue("jobs");
