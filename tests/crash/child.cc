@@ -2,7 +2,9 @@
 
 #include <pgqrs/pgqrs.h>
 
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -10,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "crash/crash_workflow.h"
 #include "crash/journal.h"
 #include "crash/queue_calls.h"
 #include "support/faulty_vfs.h"
@@ -135,11 +138,28 @@ int Do(const Arguments& arguments) {
   return 0;
 }
 
+int Flow(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  const int last_boundary = std::stoi(arguments.at(5));
+  std::atomic<int> boundaries = 0;
+  const auto workflow = CrashWorkflow([&] {
+    if (++boundaries == last_boundary) raise(SIGKILL);
+  });
+  WorkflowWorker worker(
+      store, {workflow},
+      {.concurrency = std::stoi(arguments.at(4)), .lease = Milliseconds(arguments.at(3))});
+  worker.Start();
+  JournalWriter journal(arguments.at(2));
+  journal.Enqueued(std::vector<std::int64_t>{1}, std::vector<Json>{"begun"});  // A note.
+  for (;;) std::this_thread::sleep_for(std::chrono::seconds(1));
+}
+
 }  // namespace
 
 int RunChild(const Arguments& arguments) {
   static const std::map<std::string, int (*)(const Arguments&)> kRoles = {
-      {"produce", Produce}, {"work", Work}, {"share", Share}, {"hold", Hold}, {"do", Do}};
+      {"produce", Produce}, {"work", Work}, {"share", Share},
+      {"hold", Hold},       {"do", Do},     {"flow", Flow}};
   try {
     return kRoles.at(arguments.at(0))(arguments);
   } catch (const std::exception& error) {

@@ -16,6 +16,9 @@ namespace pgqrs::testing {
 //                                      acks one
 //   hold DSN JOURNAL COUNT LEASE_MS    takes COUNT messages, waits for the file JOURNAL.go, and
 //                                      acks them
+//   flow DSN JOURNAL LEASE_MS CONCURRENCY BOUNDARY
+//                                      executes runs of the workflow of crash_workflow.h for ever,
+//                                      or until it dies at that boundary (0: never)
 //   do FILE CALL KIND NTH              makes one call of queue_calls.h on a file of SQLite, and
 //                                      dies at the NTH system call of that kind
 int RunChild(const std::vector<std::string>& arguments);
