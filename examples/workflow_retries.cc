@@ -1,49 +1,43 @@
-// Steps that fail: some are tried again, later each time, others end the run, which can be retried
-// from there.
+// Steps that fail: tried again later, given up, and gone on with by hand.
 #include <pgqrs/pgqrs.h>
 
-#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <stdexcept>
-#include <string>
 
 int main() {
   using std::chrono::milliseconds;
-  constexpr auto kPatience = std::chrono::seconds(30);
+  using std::chrono::seconds;
   auto store = pgqrs::PgqrsStore::Connect("sqlite::memory:");
+  int tries = 0;
+  bool is_mended = false;
 
-  std::atomic<int> calls = 0;
-  std::atomic<bool> is_printer_on = false;
-  const auto report = pgqrs::DefineWorkflow("report", [&](pgqrs::RunContext& run) {
-    // Between two tries the run waits in the database, and the worker has time for others.
-    const auto text =
-        run.Step("fetch",
-                 [&] {
-                   if (++calls < 3) throw std::runtime_error("the server is busy");
-                   return "fetched at try " + std::to_string(calls);
-                 },
-                 {.retry = pgqrs::StepRetryPolicy{
-                      .max_attempts = 5,
-                      .backoff = pgqrs::Backoff::Exponential(milliseconds(5), milliseconds(100))}});
-    run.Step("print", [&] {
-      if (!is_printer_on) throw std::runtime_error("the printer is off");
+  const auto flaky = pgqrs::DefineWorkflow("flaky", [&](pgqrs::RunContext& run) {
+    // Between two tries the run waits, and its worker does other things.
+    run.Step(
+        "call the service",
+        [&] {
+          if (++tries < 3) throw std::runtime_error("no answer");
+        },
+        {.retry = pgqrs::StepRetryPolicy{
+             .max_attempts = 5,
+             .backoff = pgqrs::Backoff::ExponentialWithJitter(milliseconds(10), seconds(1))}});
+    // Without a policy a step that throws fails the run.
+    return run.Step("use the answer", [&] {
+      if (!is_mended) throw std::runtime_error("the answer is odd");
+      return tries;
     });
-    return text;
   });
-  pgqrs::WorkflowWorker worker(store, {report});
+
+  pgqrs::WorkflowWorker worker(store, {flaky});
   worker.Start();
-
-  const auto run = store.Trigger(report);
+  const auto run = store.Trigger(flaky);
   try {
-    run.Result(kPatience);
+    run.Result(seconds(30));
   } catch (const pgqrs::WorkflowError& error) {
-    // The text, the kind and the place of what was thrown.
-    std::cout << error.what() << "\n" << error.code() << " in step " << error.step() << "\n";
+    std::cout << error.what() << " (in step \"" << error.step() << "\")\n";
   }
-
-  // Steps that have succeeded do not run again.
-  is_printer_on = true;
-  store.Workflows().Retry(run.id());
-  std::cout << run.Result(kPatience) << ", " << calls << " calls in all\n";
+  is_mended = true;
+  store.Workflows().Retry(run.id());  // What has succeeded does not run again.
+  std::cout << run.Result(seconds(30)) << " tries\n";
 }
