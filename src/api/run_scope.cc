@@ -259,28 +259,30 @@ Json RunScope::TransactionStep(std::string_view name, const std::function<Json(T
   stored.retry_at.reset();
   std::exception_ptr failure;  // Of the body.
   const Deadline deadline(core().store().engine().timer(), options.timeout);
-  workflow::TransactionStep step(
-      core().run(), core().epoch(), stored, [&](driver::Connection& connection) {
-        failure = nullptr;
-        TransactionCore transaction(connection);
-        try {
-          const InStep inside(execution_->core.get());
-          auto output = body(transaction.transaction());
-          transaction.CheckSound();
-          deadline.Check();
-          core().store().CheckPayload(output);
-          return output;
-        } catch (const driver::Failure&) {
-          throw;
-        } catch (...) {
-          failure = std::current_exception();
-          throw;
-        }
-      });
+  workflow::TransactionStep step(core().run(), core().epoch(), stored,
+                                 [&](driver::Connection& connection) {
+                                   failure = nullptr;
+                                   TransactionCore transaction(connection);
+                                   try {
+                                     const InStep inside(execution_->core.get());
+                                     auto output = body(transaction.transaction());
+                                     transaction.CheckSound();
+                                     deadline.Check();
+                                     core().store().CheckPayload(output);
+                                     return output;
+                                   } catch (const driver::Failure&) {
+                                     throw;
+                                   } catch (...) {
+                                     failure = std::current_exception();
+                                     throw;
+                                   }
+                                 });
   auto& engine = core().store().engine();
   try {
     engine.Transact([&](driver::Connection& connection) { step.Run(connection); },
                     [&](driver::Connection& connection) { return step.IsRecorded(connection); });
+  } catch (const engine::TransactionRefused& refused) {
+    if (!failure) failure = std::make_exception_ptr(InternalError(refused.what()));
   } catch (const std::exception& error) {
     if (!failure) GiveUp(error);
   } catch (...) {
@@ -369,14 +371,16 @@ ChildStep RunScope::StartChild(const WorkflowDefinition& workflow, const Json& i
     return step;
   }
   CheckNotStopping();
-  std::shared_ptr<const workflow::WorkflowRef> ref;
+  auto& refs = core().store().workflows();
+  RunCore::Child child;
   try {
-    ref = core().store().workflows().Get(core().store(), workflow.name);
+    child = core().store().Run(core().MakeChild(std::move(claim.step),
+                                                refs.Get(core().store(), workflow.name), input,
+                                                options, workflow.version));
   } catch (const std::exception& error) {
+    refs.Forget(workflow.name);  // It may have been deleted; the next execution makes it anew.
     GiveUp(error);
   }
-  const auto child = Ask(
-      core().MakeChild(std::move(claim.step), std::move(ref), input, options, workflow.version));
   Check(child.outcome);
   step.child_id = child.id;
   return step;

@@ -41,8 +41,10 @@ void Engine::Transact(const std::function<void(driver::Connection&)>& work,
   if (!transactions_.is_available()) return TransactOnLane(marked);
   try {
     transactions_.Run(marked, has_happened, ConnectionDeadline(), closed_);
-  } catch (const driver::Failure&) {
-    std::rethrow_exception(PublicError(std::current_exception()));
+  } catch (const driver::Failure& failure) {
+    const auto error = PublicError(std::current_exception());
+    if (failure.fault() == driver::Fault::kStatement) throw TransactionRefused(TextOf(error));
+    std::rethrow_exception(error);
   }
 }
 
