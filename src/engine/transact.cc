@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "engine/public_error.h"
 
 namespace pgqrs::engine {
 namespace {
