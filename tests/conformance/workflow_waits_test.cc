@@ -50,8 +50,10 @@ TEST_P(WorkflowWaits, ManyRunsSleepAtOnce) {
   auto& store = OpenStore();
   WorkflowWorker worker(store, {workflow}, {.concurrency = 8});
   std::vector<Future<pgqrs::Run<int>>> triggers;
+  triggers.reserve(kRuns);
   for (int i = 0; i < kRuns; ++i) triggers.push_back(store.TriggerAsync(workflow, i));
   std::vector<pgqrs::Run<int>> runs;
+  runs.reserve(kRuns);
   for (auto& trigger : triggers) runs.push_back(trigger.Get());
   worker.Start();
   ASSERT_TRUE(Eventually([&] { return worker.counts().suspended == kRuns; }));
@@ -81,6 +83,7 @@ TEST_P(WorkflowWaits, AnEventWakesTheRunThatWaitsForIt) {
 TEST_P(WorkflowWaits, EventsThatCameBeforeAreReceivedInTheirOrder) {
   const auto workflow = DefineWorkflow("listener", [](RunContext& run) {
     std::vector<std::string> texts;
+    texts.reserve(3);
     for (int i = 0; i < 3; ++i) texts.push_back(run.WaitForEvent("word")->AsString());
     return texts;
   });
