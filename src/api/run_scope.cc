@@ -259,24 +259,24 @@ Json RunScope::TransactionStep(std::string_view name, const std::function<Json(T
   stored.retry_at.reset();
   std::exception_ptr failure;  // Of the body.
   const Deadline deadline(core().store().engine().timer(), options.timeout);
-  workflow::TransactionStep step(
-      core().run(), core().epoch(), stored, [&](driver::Connection& connection) {
-        failure = nullptr;
-        TransactionCore transaction(connection);
-        try {
-          const InStep inside(execution_->core.get());
-          auto output = body(transaction.transaction());
-          transaction.CheckSound();
-          deadline.Check();
-          core().store().CheckPayload(output);
-          return output;
-        } catch (const driver::Failure&) {
-          throw;
-        } catch (...) {
-          failure = std::current_exception();
-          throw;
-        }
-      });
+  workflow::TransactionStep step(core().run(), core().epoch(), stored,
+                                 [&](driver::Connection& connection) {
+                                   failure = nullptr;
+                                   TransactionCore transaction(connection);
+                                   try {
+                                     const InStep inside(execution_->core.get());
+                                     auto output = body(transaction.transaction());
+                                     transaction.CheckSound();
+                                     deadline.Check();
+                                     core().store().CheckPayload(output);
+                                     return output;
+                                   } catch (const driver::Failure&) {
+                                     throw;
+                                   } catch (...) {
+                                     failure = std::current_exception();
+                                     throw;
+                                   }
+                                 });
   auto& engine = core().store().engine();
   try {
     engine.Transact([&](driver::Connection& connection) { step.Run(connection); },
