@@ -30,7 +30,6 @@ from ._execution import (
     storable,
     stored_error,
 )
-from ._payload import to_plain
 from ._retry import DEFAULT_POLICY
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class StepGuard:
     async def success(self, value: Any = None) -> None:
         """The step has succeeded, and has this value."""
         control = await self._run._controlled()
-        await self._run._end_of(await control.succeed(self._claim, to_plain(value)))
+        await self._run._end_of(await control.succeed(self._claim, value))
 
     async def fail(self, message: Any) -> None:
         """The step has failed for good."""
@@ -383,7 +382,7 @@ class Run:
     async def success(self, value: Any = None) -> Run:
         """Ends the run with an output."""
         control = await self._controlled()
-        await self._end_of(await control.finish(to_plain(value)))
+        await self._end_of(await control.finish(value))
         return self
 
     async def complete(self, value: Any = None) -> Run:
@@ -440,7 +439,7 @@ class Run:
         """Records that the step of this name has succeeded, whether it was acquired or not."""
         control = await self._controlled()
         claim = control.find(text("name", name))
-        await self._end_of(await control.succeed(claim, to_plain(value)))
+        await self._end_of(await control.succeed(claim, value))
 
     async def fail_step(self, name: str, error: Any) -> None:
         """Records that the step of this name has failed for good."""
@@ -576,7 +575,7 @@ class Run:
             return ChildRun(self, execution, claim.name, claim.ordinal, claim.child_id)
         execution.check_not_stopping()
         request = execution.control.child(
-            claim, name, to_plain(input), whole("priority", priority), pause, version
+            claim, name, input, whole("priority", priority), pause, version
         )
         execution.begin()
         try:

@@ -11,7 +11,7 @@ from ._config import Config, renamed
 from ._dead_letters import DeadLetters
 from ._drive import in_thread
 from ._errors import ConfigError, QueueAlreadyExistsError, QueueNotFoundError
-from ._payload import Loading, to_plain
+from ._payload import Loading
 from ._poll import ConsumerIterator
 from ._tables import Messages, Queues, Workers
 from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
@@ -355,7 +355,7 @@ class Store:
         ``ValidationError`` where there is no such run, or it is finished.
         """
         run_id = run if isinstance(run, int) else run.id()
-        await self._core.send_event(run_id, name, to_plain(payload))
+        await self._core.send_event(run_id, name, payload)
 
     async def bootstrap(self) -> None:
         """Installs or upgrades the schema."""

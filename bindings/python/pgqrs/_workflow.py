@@ -40,7 +40,7 @@ from ._execution import (
     restored_error,
     stored_error,
 )
-from ._payload import loader_of, to_plain
+from ._payload import loader_of
 from ._retry import DEFAULT_POLICY, StepRetryPolicy, policy_of
 from ._run import Run, RunBuilder, StepBuilder, StepResultStatus, retry_delay
 
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
     from ._store import Store
 
-P = ParamSpec("P")
-R = TypeVar("R")
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
 
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -115,7 +115,7 @@ class _Step:
                 else:
                     result = await self._in_time(run, args, named)
                 # What cannot be stored is an error of the step.
-                recording = execution.control.succeed(claim, to_plain(result))
+                recording = execution.control.succeed(claim, result)
             finally:
                 inside.reset(token)
             try:
@@ -245,16 +245,16 @@ class StepTimeout(PgqrsError):
 
 class _StepDecorator(Protocol):
     def __call__(
-        self, function: Callable[Concatenate[Run, P], Coroutine[Any, Any, R]], /
-    ) -> Callable[Concatenate[Run, P], Coroutine[Any, Any, R]]: ...
+        self, function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]], /
+    ) -> Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]: ...
 
 
 @overload
 def step() -> StepBuilder: ...
 @overload
 def step(
-    function: Callable[Concatenate[Run, P], Coroutine[Any, Any, R]], /
-) -> Callable[Concatenate[Run, P], Coroutine[Any, Any, R]]: ...
+    function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]], /
+) -> Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]: ...
 @overload
 def step(
     *,
@@ -311,8 +311,8 @@ def _make_step(
 
 
 def transaction_step(
-    function: Callable[Concatenate[_core.Transaction, P], R], /
-) -> Callable[Concatenate[Run, P], Coroutine[Any, Any, R]]:
+    function: Callable[Concatenate[_core.Transaction, Args], Result], /
+) -> Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]:
     """Makes a plain function a step with a transaction, which is called with a run in place of it.
 
     What the function changes in the database and the record of the step are there together or not
@@ -346,7 +346,7 @@ async def _transact(
     execution.check_not_stopping()
 
     def body(transaction: _core.Transaction) -> Any:
-        return to_plain(function(transaction, *args, **named))
+        return function(transaction, *args, **named)
 
     execution.begin()
     try:
@@ -376,7 +376,7 @@ def _with_blocking_off(function: Callable[..., Any], *args: Any) -> Any:
 # ---- Workflows
 
 
-class WorkflowDef(Generic[P, R]):
+class WorkflowDef(Generic[Args, Result]):
     """A workflow: a coroutine function whose steps survive the death of the process.
 
     Made by :func:`pgqrs.workflow`. A call with a run executes it here and now; otherwise a
@@ -400,7 +400,7 @@ class WorkflowDef(Generic[P, R]):
 
     def __init__(
         self,
-        function: Callable[Concatenate[Run, P], Coroutine[Any, Any, R]],
+        function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]],
         name: str,
         version: int = 1,
         input_type: Any = None,
@@ -433,7 +433,7 @@ class WorkflowDef(Generic[P, R]):
         """The version of its code."""
         return self._version
 
-    async def __call__(self, run: Run, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def __call__(self, run: Run, *args: Args.args, **kwargs: Args.kwargs) -> Result:
         """Executes a run, and gives its output.
 
         A run that has succeeded is replayed: its steps give what they gave. ``ValidationError``
@@ -467,7 +467,7 @@ class WorkflowDef(Generic[P, R]):
             state.is_executing = False
         if error is not None:
             raise error
-        result: R = output
+        result: Result = output
         return result
 
     def _arguments(self, control: _core.RunControl) -> tuple[Any, ...]:
@@ -508,6 +508,7 @@ async def execute(
     Gives the output, or what a caller is to be told in place of it, and whether the run has failed. What is no ``Exception`` comes
     out, and nothing is recorded of it.
     """
+    args_were_given = args is not None
     execution = Execution(run, control, stopping, is_replay=is_replay)
     state = run._state
     state.control, state.execution = control, execution
@@ -533,20 +534,14 @@ async def execute(
         state.execution = None
     if is_replay:
         return output, raised if execution.mismatch is None else execution.mismatch, False
-    plain = None
-    if raised is None:
-        try:
-            plain = to_plain(output)
-        except PgqrsError as error:
-            raised = error
     was_interrupted = execution.interrupted
-    told = await execution.conclude(plain, raised)
+    told = await execution.conclude(output, raised)
     if not execution.interrupted:
         execution.interrupted = 6  # Tasks that nobody has awaited go no further.
     if was_interrupted or isinstance(told, PausedError | StepNotReadyError):
         state.control = None  # The next call by hand begins anew.
-    if told is None and type(output) not in _PLAIN and stopping is None:
-        output = output if plain is not output else _core.from_json(_core.to_json(plain))
+    if told is None and args_were_given and type(output) not in _PLAIN:
+        output = _core.from_json(_core.to_json(output))  # As a replay gives it.
     return output, told, execution.has_failed
 
 
@@ -588,8 +583,6 @@ async def execute_message(
         await control.give_back(5_000_000)
         return Ended(False, False, None)
     run = Run(store, control.id, message.queue_id, control.input())
-    if call is None and definition._plain is not None:
-        raise PgqrsError("a workflow of pgqrs.sync needs a thread")
     _, told, failed = await execute(
         definition, run, control, None, {}, stopping=stopping, call=call
     )
@@ -614,7 +607,7 @@ class WorkflowTriggerBuilder:
     async def execute(self) -> _core.QueueMessage[Any]:
         """The message that triggers the run, whose payload is the input."""
         core = self._store._core
-        run_id = await core.trigger(self._name, to_plain(self._input), "", None, 5)
+        run_id = await core.trigger(self._name, self._input, "", None, 5)
         message = await core.find_message(run_id)
         if message is None:
             raise QueueNotFoundError(f"workflow {self._name!r} was deleted meanwhile")
@@ -670,16 +663,16 @@ class WorkflowBuilder:
 
 class _WorkflowDecorator(Protocol):
     def __call__(
-        self, function: Callable[Concatenate[Run, P], Coroutine[Any, Any, R]], /
-    ) -> WorkflowDef[P, R]: ...
+        self, function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]], /
+    ) -> WorkflowDef[Args, Result]: ...
 
 
 @overload
 def workflow() -> WorkflowBuilder: ...
 @overload
 def workflow(
-    function: Callable[Concatenate[Run, P], Coroutine[Any, Any, R]], /
-) -> WorkflowDef[P, R]: ...
+    function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]], /
+) -> WorkflowDef[Args, Result]: ...
 @overload
 def workflow(
     *, name: str | None = None, version: int = 1, input_type: Any = None
@@ -737,17 +730,16 @@ async def trigger(
 ) -> Run:
     """Triggers a run of a workflow, which is made where it is missing."""
     name, _ = name_of(workflow)
-    plain = to_plain(input)
     pause = None if delay is None else not_negative("delay", delay)
     core = store._core
     options = ("" if key is None else text("idempotency_key", key), pause, priority)
     try:
-        run_id = await core.trigger(name, plain, *options)
+        run_id = await core.trigger(name, input, *options)
     except QueueNotFoundError:
         await core.create_workflow(name)
-        run_id = await core.trigger(name, plain, *options)
+        run_id = await core.trigger(name, input, *options)
     queue_id = await _queue_id(store, name)
-    return Run(store, run_id, queue_id, plain)
+    return Run(store, run_id, queue_id, _core.from_json(_core.to_json(input)))
 
 
 async def _queue_id(store: Store, name: str) -> int:
