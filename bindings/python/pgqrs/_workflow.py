@@ -731,23 +731,21 @@ async def trigger(
     """Triggers a run of a workflow, which is made where it is missing."""
     name, _ = name_of(workflow)
     pause = None if delay is None else not_negative("delay", delay)
-    core = store._core
     options = ("" if key is None else text("idempotency_key", key), pause, priority)
-    try:
-        run_id = await core.trigger(name, input, *options)
-    except QueueNotFoundError:
-        await core.create_workflow(name)
-        run_id = await core.trigger(name, input, *options)
     queue_id = await _queue_id(store, name)
+    try:
+        run_id = await store._core.trigger(name, input, *options)
+    except QueueNotFoundError:  # It was deleted.
+        del store._workflow_ids[name]
+        queue_id = await _queue_id(store, name)
+        run_id = await store._core.trigger(name, input, *options)
     return Run(store, run_id, queue_id, _core.from_json(_core.to_json(input)))
 
 
 async def _queue_id(store: Store, name: str) -> int:
     known = store._workflow_ids.get(name)
     if known is None:
-        record = await store._core.find_workflow(name)
-        if record is None:
-            raise QueueNotFoundError(f"workflow {name!r} was deleted meanwhile")
+        record = await store._core.create_workflow(name)
         known = store._workflow_ids[name] = record.queue_id
     return known
 
