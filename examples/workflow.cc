@@ -10,16 +10,16 @@ int main() {
 
   // What a step gives is recorded. When the function is called again, after the sleep or after the
   // death of a process, the step is not: the call gives what is recorded.
-  const auto greet =
-      pgqrs::DefineWorkflow("greet", [](pgqrs::RunContext& run, const std::string& name) {
-        const std::string text = run.Step("compose", [&] {
-          std::cout << "composing\n";
-          return "Hello " + name;
-        });
-        run.Sleep(std::chrono::milliseconds(20));  // It could be a month; nothing is held meanwhile.
-        run.Step("send", [&] { std::cout << "sending: " << text << "\n"; });
-        return text;
-      });
+  const auto greet = pgqrs::DefineWorkflow("greet", [](pgqrs::RunContext& run,
+                                                       const std::string& name) {
+    const std::string text = run.Step("compose", [&] {
+      std::cout << "composing\n";
+      return "Hello " + name;
+    });
+    run.Sleep(std::chrono::milliseconds(20));  // It could be a month; nothing is held meanwhile.
+    run.Step("send", [&] { std::cout << "sending: " << text << "\n"; });
+    return text;
+  });
 
   pgqrs::WorkflowWorker worker(store, {greet}, {.concurrency = 2});
   worker.Start();

@@ -14,14 +14,13 @@ int main() {
 
   const auto flaky = pgqrs::DefineWorkflow("flaky", [&](pgqrs::RunContext& run) {
     // Between two tries the run waits, and its worker does other things.
-    run.Step(
-        "call the service",
-        [&] {
-          if (++tries < 3) throw std::runtime_error("no answer");
-        },
-        {.retry = pgqrs::StepRetryPolicy{
-             .max_attempts = 5,
-             .backoff = pgqrs::Backoff::ExponentialWithJitter(milliseconds(10), seconds(1))}});
+    run.Step("call the service",
+             [&] {
+               if (++tries < 3) throw std::runtime_error("no answer");
+             },
+             {.retry = pgqrs::StepRetryPolicy{
+                  .max_attempts = 5,
+                  .backoff = pgqrs::Backoff::ExponentialWithJitter(milliseconds(10), seconds(1))}});
     // Without a policy a step that throws fails the run.
     return run.Step("use the answer", [&] {
       if (!is_mended) throw std::runtime_error("the answer is odd");

@@ -281,6 +281,8 @@ Json RunScope::TransactionStep(std::string_view name, const std::function<Json(T
   try {
     engine.Transact([&](driver::Connection& connection) { step.Run(connection); },
                     [&](driver::Connection& connection) { return step.IsRecorded(connection); });
+  } catch (const engine::TransactionRefused& refused) {
+    if (!failure) failure = std::make_exception_ptr(InternalError(refused.what()));
   } catch (const std::exception& error) {
     if (!failure) GiveUp(error);
   } catch (...) {
@@ -369,14 +371,16 @@ ChildStep RunScope::StartChild(const WorkflowDefinition& workflow, const Json& i
     return step;
   }
   CheckNotStopping();
-  std::shared_ptr<const workflow::WorkflowRef> ref;
+  auto& refs = core().store().workflows();
+  RunCore::Child child;
   try {
-    ref = core().store().workflows().Get(core().store(), workflow.name);
+    child = core().store().Run(core().MakeChild(std::move(claim.step),
+                                                refs.Get(core().store(), workflow.name), input,
+                                                options, workflow.version));
   } catch (const std::exception& error) {
+    refs.Forget(workflow.name);  // It may have been deleted; the next execution makes it anew.
     GiveUp(error);
   }
-  const auto child = Ask(
-      core().MakeChild(std::move(claim.step), std::move(ref), input, options, workflow.version));
   Check(child.outcome);
   step.child_id = child.id;
   return step;

@@ -50,6 +50,7 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
   void Wake() {
     {
       const std::lock_guard lock(mutex_);
+      if (has_ended_) return;
       if (std::exchange(is_looking_, true)) {
         must_look_again_ = true;
         return;
@@ -110,13 +111,15 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
       });
       return;
     }
+    bool looks_again = false;
     {
       const std::lock_guard lock(mutex_);
       if (has_ended_) return;
-      is_looking_ = std::exchange(must_look_again_, false);
-      if (!is_looking_) WaitAWhile(now);
+      looks_again = std::exchange(must_look_again_, false);
+      is_looking_ = looks_again;
+      if (!looks_again) WaitAWhile(now);
     }
-    if (is_looking_) Look();
+    if (looks_again) Look();
   }
 
   void WaitAWhile(SteadyClock::time_point now) {
@@ -125,7 +128,9 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
     auto next = now + pause_;
     if (deadline_) next = std::min(next, *deadline_);
     pause_ = std::min(pause_ * 3 / 2, kLongestPause);
-    store->engine().timer().At(next, [weak = weak_from_this()] {
+    auto& timer = store->engine().timer();
+    timer.Cancel(next_look_);  // Where it was woken before its time.
+    next_look_ = timer.At(next, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->Wake();
     });
   }
@@ -139,6 +144,7 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
   bool must_look_again_ = false;
   bool has_ended_ = false;
   Duration pause_ = kFirstPause;
+  engine::Timer::Id next_look_;
 };
 
 Future<Json> RunWaiters::Wait(const std::shared_ptr<StoreCore>& store, std::int64_t run_id,

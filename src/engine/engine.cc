@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <future>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -27,19 +26,6 @@ std::uint64_t MicrosSince(SteadyClock::time_point start) {
 }
 
 thread_local bool is_completing = false;
-thread_local const Engine* in_transaction_of = nullptr;
-
-// Marks the thread as one that is in the body of a transaction.
-class InTransaction {
- public:
-  explicit InTransaction(const Engine* engine) { in_transaction_of = engine; }
-  InTransaction(const InTransaction&) = delete;
-  InTransaction& operator=(const InTransaction&) = delete;
-  ~InTransaction() { in_transaction_of = was_in_; }
-
- private:
-  const Engine* const was_in_ = in_transaction_of;
-};
 
 // Marks the thread as one that completes requests.
 class Completing {
@@ -207,8 +193,6 @@ void Engine::Read(Readers::Task task) {
 }
 
 bool Engine::IsCompleting() { return is_completing; }
-
-bool Engine::IsInTransaction() const { return in_transaction_of == this; }
 
 void Engine::RunLane(std::size_t index) {
   auto& lane = *lanes_[index];
@@ -403,51 +387,6 @@ void Engine::RunJob(Lane& lane, RequestPtr request) {
   database_->Announce({});
   WakeAll();
   TellOfEnds({});
-}
-
-void Engine::Transact(const std::function<void(driver::Connection&)>& work,
-                      const std::function<bool(driver::Connection&)>& has_happened) {
-  if (IsCompleting() || IsInTransaction()) {
-    throw Error("a transaction cannot be run in the body of another one, nor in a callback");
-  }
-  const auto marked = [this, &work](driver::Connection& connection) {
-    const InTransaction body(this);
-    work(connection);
-  };
-  if (!transactions_.is_available()) return TransactOnLane(marked);
-  try {
-    transactions_.Run(marked, has_happened, ConnectionDeadline(), closed_);
-  } catch (const driver::Failure&) {
-    std::rethrow_exception(PublicError(std::current_exception()));
-  }
-}
-
-// What the body throws comes out as it is, and not as an error of the database.
-void Engine::TransactOnLane(const std::function<void(driver::Connection&)>& work) {
-  struct Transaction final : JobRequest {
-    void Complete() override { done->set_value(error); }
-    std::promise<std::exception_ptr>* done = nullptr;
-  };
-  std::promise<std::exception_ptr> done;
-  std::exception_ptr thrown;
-  auto job = std::make_unique<Transaction>();
-  job->done = &done;
-  job->may_free_messages = false;
-  job->step = [&work, &thrown](driver::Connection& connection) {
-    try {
-      work(connection);
-    } catch (const driver::Failure&) {
-      throw;
-    } catch (...) {
-      thrown = std::current_exception();
-      throw;
-    }
-    return false;
-  };
-  Submit(std::move(job));
-  const auto error = done.get_future().get();
-  if (thrown) std::rethrow_exception(thrown);
-  if (error) std::rethrow_exception(error);
 }
 
 void Engine::OnRunsEnded(std::function<void(std::span<const std::int64_t>)> callback) {

@@ -69,7 +69,8 @@ class Engine {
   // database has many writers (on a connection that is no lane's), otherwise on the lane. Waits.
   // `work` is run again where the transaction did not happen for passing reasons; where nobody
   // knows whether it did, `has_happened` is asked first, in another transaction. Throws what `work`
-  // throws, or a public error. Not from within `work`, nor where requests are completed: Error.
+  // throws, or a public error (TransactionRefused where the server refuses the commit). Not from
+  // within `work`, nor where requests are completed: Error.
   void Transact(const std::function<void(driver::Connection&)>& work,
                 const std::function<bool(driver::Connection&)>& has_happened);
 

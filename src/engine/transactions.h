@@ -1,6 +1,8 @@
 #ifndef PGQRS_ENGINE_TRANSACTIONS_H_
 #define PGQRS_ENGINE_TRANSACTIONS_H_
 
+#include <pgqrs/error.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,6 +15,13 @@
 #include "driver/driver.h"
 
 namespace pgqrs::engine {
+
+// The database has refused a transaction for what it does, as at its commit for a deferred
+// constraint. It did not happen, and would not the next time.
+class TransactionRefused : public InternalError {
+ public:
+  using InternalError::InternalError;
+};
 
 // Runs transactions of callers on their own threads, with connections that write and are no lane's.
 // These are opened as they are needed, and kept.

@@ -126,7 +126,7 @@ namespace pgqrs::sql {
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(InsertRuns,              "IIIITz",       "")                    \
   V(StartRuns,               "IIIIz",        "iiizittiiiiiittzzi")  \
-  V(RecordSteps,             "IITIIIIITTTZZz", "i")                 \
+  V(RecordSteps,             "IITIIIIITTTZZz", "iti")               \
   V(FinishRuns,              "IIIITTz",      "iii")                 \
   V(TakeMessages,            "iIIIIziZi",    "iiiiizzijziz")        \
   V(FindAcked,               "IIIII",        "iiiii")               \

@@ -121,9 +121,21 @@ void SetRuns::SendRecords() {
   auto values = columns.Values();
   values.push_back(AsValue(connection_.Clock()));
   connection_.Send(Statement::kRecordSteps, values, sinks_.emplace_back([this](const auto& row) {
-    records_.at(Index(row))->outcome = Outcome::kDone;
+    NoteRecorded(row);
     return true;
   }));
+}
+
+// Those of one run come side by side.
+void SetRuns::NoteRecorded(const driver::Row& row) {
+  const auto run_id = row.Int(0);
+  auto record = std::lower_bound(
+      records_.begin(), records_.end(), run_id,
+      [](const RecordRequest* other, std::int64_t id) { return other->run.id < id; });
+  for (; record != records_.end() && (*record)->run.id == run_id; ++record) {
+    const auto& step = (*record)->step;
+    if (step.ordinal == row.Int(2) && step.name == row.Text(1)) (*record)->outcome = Outcome::kDone;
+  }
 }
 
 void SetRuns::SendFinishes() {

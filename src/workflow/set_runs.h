@@ -30,6 +30,7 @@ class SetRuns {
  private:
   void SendStarts();
   void SendRecords();
+  void NoteRecorded(const driver::Row& row);
   void SendFinishes();
   void ReadStart(const driver::Row& row);
 

@@ -1,9 +1,14 @@
 #include "crash/child.h"
 
 #include <pgqrs/pgqrs.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <csignal>
+#include <deque>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <stdexcept>
@@ -12,6 +17,7 @@
 
 #include "crash/journal.h"
 #include "crash/queue_calls.h"
+#include "crash/sample_workflow.h"
 #include "support/faulty_vfs.h"
 
 namespace pgqrs::testing {
@@ -135,11 +141,72 @@ int Do(const Arguments& arguments) {
   return 0;
 }
 
+constexpr auto kRunPatience = std::chrono::seconds(60);
+
+int Flow(const Arguments& arguments) {
+  constexpr std::size_t kAtATime = 6;
+  auto store = Open(arguments.at(1));
+  JournalWriter journal(arguments.at(2));
+  const std::filesystem::path path(arguments.at(2));
+  const auto sample = DefineSample(BodyNotes((path.parent_path() / "notes").string()));
+  WorkflowWorker worker(store, {sample.parent, sample.child},
+                        {.concurrency = 3, .lease = std::chrono::milliseconds(300)});
+  worker.Start();
+  std::deque<pgqrs::Run<std::string>> runs;
+  for (int i = 0;; ++i) {
+    const auto key = arguments.at(3) + "-" + std::to_string(i);
+    runs.push_back(store.Trigger(sample.parent, i, {.idempotency_key = key}));
+    journal.Triggered(runs.back().id(), key);
+    store.Workflows().SendEvent(runs.back().id(), "go", ToJson(i));
+    if (runs.size() < kAtATime) continue;
+    journal.Succeeded(runs.front().id(), runs.front().ResultJson(kRunPatience));
+    runs.pop_front();
+  }
+}
+
+// Executes one run of the sample to its end.
+void ExecuteRun(PgqrsStore& store, const SampleWorkflows& sample, std::int64_t run_id) {
+  WorkflowWorker worker(store, {sample.parent, sample.child}, {.lease = std::chrono::minutes(10)});
+  worker.Start();
+  store.Workflows().Get(run_id).ResultJson(kRunPatience);
+}
+
+int DieAtBoundary(const Arguments& arguments) {
+  auto store = Open(arguments.at(1));
+  std::atomic<int> left = std::stoi(arguments.at(5));
+  const auto sample = DefineSample(BodyNotes(arguments.at(3)), [&](const std::string& name) {
+    if (--left != 0) return;
+    std::ofstream(arguments.at(6)) << name;
+    kill(getpid(), SIGKILL);
+  });
+  ExecuteRun(store, sample, std::stoll(arguments.at(4)));
+  return 0;
+}
+
+int DieAtSystemCall(const Arguments& arguments) {
+  FaultyVfs vfs;
+  auto store = Open(arguments.at(1));
+  const auto kind = static_cast<IoCall>(std::stoi(arguments.at(5)));
+  const auto nth = std::stoll(arguments.at(6));
+  const auto before = vfs.Calls(kind);
+  if (nth != 0) vfs.Fail(kind, nth, IoFault::kKill);
+  ExecuteRun(store, DefineSample(BodyNotes(arguments.at(3))), std::stoll(arguments.at(4)));
+  if (nth == 0) std::ofstream(arguments.at(7)) << vfs.Calls(kind) - before;
+  return 0;
+}
+
 }  // namespace
 
 int RunChild(const Arguments& arguments) {
   static const std::map<std::string, int (*)(const Arguments&)> kRoles = {
-      {"produce", Produce}, {"work", Work}, {"share", Share}, {"hold", Hold}, {"do", Do}};
+      {"produce", Produce},
+      {"work", Work},
+      {"share", Share},
+      {"hold", Hold},
+      {"do", Do},
+      {"flow", Flow},
+      {"boundary", DieAtBoundary},
+      {"execute", DieAtSystemCall}};
   try {
     return kRoles.at(arguments.at(0))(arguments);
   } catch (const std::exception& error) {

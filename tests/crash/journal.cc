@@ -53,6 +53,14 @@ void JournalWriter::Acked(const Message& message) { Write(Line("acked", message)
 
 void JournalWriter::Refused(const Message& message) { Write(Line("refused", message)); }
 
+void JournalWriter::Triggered(std::int64_t run_id, const std::string& key) {
+  Write("triggered " + std::to_string(run_id) + ' ' + key + '\n');
+}
+
+void JournalWriter::Succeeded(std::int64_t run_id, const Json& output) {
+  Write("succeeded " + std::to_string(run_id) + ' ' + output.text() + '\n');
+}
+
 void JournalWriter::Write(const std::string& lines) {
   if (write(file_, lines.data(), lines.size()) != static_cast<ssize_t>(lines.size())) {
     throw std::system_error(errno, std::generic_category(), "writing the journal");
@@ -81,6 +89,13 @@ void Journals::AddLine(const std::string& process, const std::string& line) {
     std::string payload;
     fields >> payload;
     EXPECT_TRUE(enqueued.emplace(id, payload).second) << "id " << id << " was given twice";
+    return;
+  }
+  if (kind == "triggered" || kind == "succeeded") {
+    std::string text;
+    std::getline(fields >> std::ws, text);
+    auto& of_kind = kind == "triggered" ? triggered : succeeded;
+    EXPECT_TRUE(of_kind.emplace(id, text).second) << "run " << id << " was " << kind << " twice";
     return;
   }
   Delivery delivery;

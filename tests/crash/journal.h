@@ -27,6 +27,9 @@ class JournalWriter {
   // Its answer was false.
   void Refused(const Message& message);
 
+  void Triggered(std::int64_t run_id, const std::string& key);
+  void Succeeded(std::int64_t run_id, const Json& output);
+
  private:
   void Write(const std::string& lines);
 
@@ -48,7 +51,9 @@ struct Journals {
   std::map<std::int64_t, std::vector<Delivery>> deliveries;  // By id.
   std::map<std::int64_t, int> acked;                         // The read count by id.
   std::vector<std::int64_t> refused;
-  std::map<std::string, std::int64_t> acks_of;  // Acks by process.
+  std::map<std::int64_t, std::string> triggered;  // The key by run.
+  std::map<std::int64_t, std::string> succeeded;  // The output by run, as JSON.
+  std::map<std::string, std::int64_t> acks_of;    // Acks by process.
 
   // Reads every file *.journal of the folder. A last line without an end is left out. Fails the
   // running test where an id was given or acked twice.

@@ -97,7 +97,32 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM {schema}.pgqrs_start_runs($1, $2, $3, $4, $5);
 
 -- name: RecordSteps
-SELECT * FROM {schema}.pgqrs_record_steps($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+-- Records steps of runs that are executed under these epochs, and answers which it has recorded. The
+-- runs are locked in the order in which they come, which is that of their ids.
+INSERT INTO {schema}.pgqrs_workflow_steps AS s
+  (run_id, name, ordinal, position, kind, status, epoch, attempts, input, output, error, retry_at,
+   wake_at, created_at, updated_at)
+SELECT w.run_id, w.name, w.ordinal, w.position, w.kind, w.status, w.epoch, w.attempts, w.input,
+  w.output, w.error, w.retry_at, w.wake_at, t.now, t.now
+FROM (SELECT coalesce($14, clock_timestamp()) AS now) AS t
+  CROSS JOIN unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[],
+      $6::bigint[], $7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[],
+      $12::timestamptz[], $13::timestamptz[])
+    AS w (run_id, epoch, name, ordinal, position, kind, status, attempts, input, output, error,
+      retry_at, wake_at)
+  CROSS JOIN LATERAL (
+    SELECT FROM {schema}.pgqrs_workflow_runs AS one
+    WHERE one.id = w.run_id AND one.epoch = w.epoch AND one.status = 1
+      AND one.start_token IS NOT NULL AND one.pause_requested = 0
+    LIMIT 1 FOR UPDATE
+  ) AS r
+ON CONFLICT (run_id, name, ordinal) DO UPDATE
+SET position = excluded.position, kind = excluded.kind, status = excluded.status,
+  epoch = excluded.epoch, attempts = excluded.attempts,
+  input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
+  retry_at = excluded.retry_at, wake_at = excluded.wake_at, updated_at = excluded.updated_at
+WHERE s.status <> 3 AND (s.kind <> 6 OR s.status = 0)
+RETURNING s.run_id, s.name, s.ordinal;
 
 -- name: FinishRuns
 SELECT * FROM {schema}.pgqrs_finish_runs($1, $2, $3, $4, $5, $6, $7);

@@ -232,34 +232,44 @@ CREATE FUNCTION {schema}.pgqrs_start_runs(
 )
 LANGUAGE plpgsql AS $$
 DECLARE
+  w record;
   run record;
-  message record;
+  message record;  -- The slice of the last one, which those that follow often share.
 BEGIN
   at := coalesce(at, clock_timestamp());
-  FOR i IN 1..cardinality(run_ids) LOOP
+  SELECT NULL::bigint AS id, NULL::bigint AS mask, NULL::bigint AS lease_token, 0 AS read_ct
+  INTO message;
+  FOR w IN
+    SELECT u.* FROM unnest(run_ids, of_queues, tokens, versions) WITH ORDINALITY
+      AS u (run_id, of_queue, token, version, request)
+  LOOP
     SELECT r.status, r.epoch, r.start_token, r.pause_requested, r.version, r.created_at,
       r.parent_id, r.input
     INTO run
-    FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = run_ids[i] FOR UPDATE;
+    FROM {schema}.pgqrs_workflow_runs AS r WHERE r.id = w.run_id FOR UPDATE;
     CONTINUE WHEN NOT FOUND OR run.status NOT IN (0, 1) OR run.pause_requested <> 0;
-    SELECT m.lease_token, m.read_ct INTO message
-    FROM {schema}.pgqrs_lock_message(of_queues[i], run_ids[i]) AS m;
-    CONTINUE WHEN message.lease_token IS DISTINCT FROM tokens[i];
-    IF run.start_token IS DISTINCT FROM tokens[i] OR run.status = 0 THEN
+    IF message.id >> 6 IS DISTINCT FROM w.run_id >> 6
+      OR message.mask >> (w.run_id & 63)::integer & 1 = 0
+    THEN
+      SELECT m.id, m.mask, m.lease_token, m.read_ct INTO message
+      FROM {schema}.pgqrs_lock_message(w.of_queue, w.run_id) AS m;
+    END IF;
+    CONTINUE WHEN message.lease_token IS DISTINCT FROM w.token;
+    IF run.start_token IS DISTINCT FROM w.token OR run.status = 0 THEN
       IF run.epoch > 0 AND message.read_ct > 1 THEN
         PERFORM FROM {schema}.pgqrs_workflow_steps AS s
-        WHERE s.run_id = run_ids[i] AND s.epoch = run.epoch LIMIT 1;
+        WHERE s.run_id = w.run_id AND s.epoch = run.epoch LIMIT 1;
         CONTINUE WHEN FOUND;
       END IF;
       run.epoch := run.epoch + 1;
-      run.version := coalesce(run.version, versions[i]);
+      run.version := coalesce(run.version, w.version);
       UPDATE {schema}.pgqrs_workflow_runs AS r
-      SET status = 1, epoch = run.epoch, start_token = tokens[i], version = run.version,
+      SET status = 1, epoch = run.epoch, start_token = w.token, version = run.version,
         waits_for_events = NULL, waits_for_children = 0, updated_at = at,
         started_at = coalesce(r.started_at, at)
-      WHERE r.id = run_ids[i];
+      WHERE r.id = w.run_id;
     END IF;
-    request := i;
+    request := w.request;
     new_epoch := run.epoch;
     run_version := run.version;
     run_created := run.created_at;
@@ -267,45 +277,36 @@ BEGIN
     run_input := run.input;
     RETURN NEXT;
     RETURN QUERY
-    SELECT i, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint, NULL::text, s.name,
-      s.ordinal, s.position, s.kind, s.status, s.epoch, s.attempts, s.output, s.error, s.retry_at,
-      s.wake_at, s.child_id
-    FROM {schema}.pgqrs_workflow_steps AS s WHERE s.run_id = run_ids[i];
+    SELECT w.request::integer, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::bigint,
+      NULL::text, s.name, s.ordinal, s.position, s.kind, s.status, s.epoch, s.attempts, s.output,
+      s.error, s.retry_at, s.wake_at, s.child_id
+    FROM {schema}.pgqrs_workflow_steps AS s WHERE s.run_id = w.run_id;
   END LOOP;
 END
 $$;
 
--- Records steps of runs that are executed under these epochs, and answers which it has recorded.
-CREATE FUNCTION {schema}.pgqrs_record_steps(
-  run_ids bigint[], epochs bigint[], names text[], ordinals bigint[], positions bigint[],
-  kinds bigint[], statuses bigint[], tries bigint[], inputs text[], outputs text[], errors text[],
-  retries timestamptz[], wakes timestamptz[], at timestamptz
-) RETURNS TABLE (request integer)
+-- Moves messages of a slice, which is locked, to the archive.
+CREATE FUNCTION {schema}.pgqrs_finish_part(
+  of_queue bigint, slice_id bigint, part bigint, at timestamptz
+) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+  size CONSTANT integer := bit_count(part::bit(64));
+  slice {schema}.pgqrs_slices;
 BEGIN
-  at := coalesce(at, clock_timestamp());
-  FOR i IN 1..cardinality(run_ids) LOOP
-    PERFORM FROM {schema}.pgqrs_workflow_runs AS r
-    WHERE r.id = run_ids[i] AND r.epoch = epochs[i] AND r.status = 1 AND r.start_token IS NOT NULL
-      AND r.pause_requested = 0
-    FOR UPDATE;
-    CONTINUE WHEN NOT FOUND;
-    INSERT INTO {schema}.pgqrs_workflow_steps AS s
-      (run_id, name, ordinal, position, kind, status, epoch, attempts, input, output, error,
-       retry_at, wake_at, created_at, updated_at)
-    VALUES (run_ids[i], names[i], ordinals[i], positions[i], kinds[i], statuses[i], epochs[i],
-      tries[i], inputs[i], outputs[i], errors[i], retries[i], wakes[i], at, at)
-    ON CONFLICT (run_id, name, ordinal) DO UPDATE
-    SET position = excluded.position, kind = excluded.kind, status = excluded.status,
-      epoch = excluded.epoch, attempts = excluded.attempts,
-      input = coalesce(excluded.input, s.input), output = excluded.output, error = excluded.error,
-      retry_at = excluded.retry_at, wake_at = excluded.wake_at, updated_at = excluded.updated_at
-    WHERE s.status <> 3 AND (s.kind <> 6 OR s.status = 0);
-    IF FOUND THEN
-      request := i;
-      RETURN NEXT;
-    END IF;
-  END LOOP;
+  DELETE FROM {schema}.pgqrs_slices AS s
+  WHERE s.queue_id = of_queue AND s.id = slice_id AND s.mask = part
+  RETURNING s.* INTO slice;
+  IF NOT FOUND THEN
+    UPDATE {schema}.pgqrs_slices AS s SET mask = s.mask & ~part, n = s.n - size
+    WHERE s.queue_id = of_queue AND s.id = slice_id
+    RETURNING s.* INTO slice;
+  END IF;
+  INSERT INTO {schema}.pgqrs_archive
+    (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,
+     archived_at, last_error)
+  VALUES (of_queue, slice.id >> 6, part, size, false, slice.priority, slice.read_ct,
+    slice.worker_id, slice.lease_token, slice.leased_at, at, slice.last_error);
 END
 $$;
 
@@ -317,45 +318,51 @@ CREATE FUNCTION {schema}.pgqrs_finish_runs(
 ) RETURNS TABLE (request integer, holder bigint, woken bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-  slice {schema}.pgqrs_slices;
+  w record;
+  slice record;      -- Of the last one, which those that follow often share.
+  part bigint := 0;  -- What is to be taken out of it.
   bit bigint;
   is_child boolean;
 BEGIN
   at := coalesce(at, clock_timestamp());
-  FOR i IN 1..cardinality(run_ids) LOOP
+  SELECT NULL::bigint AS queue_id, NULL::bigint AS id, NULL::bigint AS mask,
+    NULL::bigint AS lease_token, NULL::bigint AS worker_id
+  INTO slice;
+  FOR w IN
+    SELECT u.* FROM unnest(run_ids, of_queues, epochs, statuses, outputs, errors) WITH ORDINALITY
+      AS u (run_id, of_queue, epoch, status, output, error, request)
+  LOOP
     UPDATE {schema}.pgqrs_workflow_runs AS r
-    SET status = statuses[i], start_token = NULL, pause_requested = 0, output = outputs[i],
-      error = errors[i], finished_at = at, updated_at = at
-    WHERE r.id = run_ids[i] AND r.epoch = epochs[i] AND r.status = 1
-      AND r.start_token IS NOT NULL
+    SET status = w.status, start_token = NULL, pause_requested = 0, output = w.output,
+      error = w.error, finished_at = at, updated_at = at
+    WHERE r.id = w.run_id AND r.epoch = w.epoch AND r.status = 1 AND r.start_token IS NOT NULL
     RETURNING r.parent_id IS NOT NULL INTO is_child;
     CONTINUE WHEN NOT FOUND;
-    request := i;
+    request := w.request;
     holder := NULL;
     woken := NULL;
-    slice := {schema}.pgqrs_lock_message(of_queues[i], run_ids[i]);
-    IF slice.id IS NOT NULL THEN
-      bit := 1::bigint << (run_ids[i] & 63)::integer;
-      IF slice.mask = bit THEN
-        DELETE FROM {schema}.pgqrs_slices AS s
-        WHERE s.queue_id = of_queues[i] AND s.id = slice.id;
-      ELSE
-        UPDATE {schema}.pgqrs_slices AS s SET mask = slice.mask & ~bit, n = slice.n - 1
-        WHERE s.queue_id = of_queues[i] AND s.id = slice.id;
+    bit := 1::bigint << (w.run_id & 63)::integer;
+    IF slice.id >> 6 IS DISTINCT FROM w.run_id >> 6 OR slice.mask & bit = 0 THEN
+      IF part <> 0 THEN
+        PERFORM {schema}.pgqrs_finish_part(slice.queue_id, slice.id, part, at);
+        part := 0;
       END IF;
-      INSERT INTO {schema}.pgqrs_archive
-        (queue_id, batch_id, mask, n, dead, priority, read_ct, worker_id, lease_token, leased_at,
-         archived_at, last_error)
-      VALUES (slice.queue_id, slice.id >> 6, bit, 1, false, slice.priority, slice.read_ct,
-        slice.worker_id, slice.lease_token, slice.leased_at, at, slice.last_error);
+      SELECT m.queue_id, m.id, m.mask, m.lease_token, m.worker_id INTO slice
+      FROM {schema}.pgqrs_lock_message(w.of_queue, w.run_id) AS m;
+    END IF;
+    IF slice.id IS NOT NULL THEN
+      part := part | bit;
       IF slice.lease_token IS NOT NULL THEN
         holder := slice.worker_id;
       END IF;
     END IF;
     IF is_child THEN
-      woken := {schema}.pgqrs_tell_parent(run_ids[i], at);
+      woken := {schema}.pgqrs_tell_parent(w.run_id, at);
     END IF;
     RETURN NEXT;
   END LOOP;
+  IF part <> 0 THEN
+    PERFORM {schema}.pgqrs_finish_part(slice.queue_id, slice.id, part, at);
+  END IF;
 END
 $$;
