@@ -366,7 +366,8 @@ ChildStep RunScope::StartChild(const WorkflowDefinition& workflow, const Json& i
   if (options.delay) CheckDuration("delay", *options.delay, Duration::zero());
   auto claim = Claim(workflow.name, StepKind::kChild);
   ChildStep step = {.name = claim.step.name, .ordinal = claim.step.ordinal};
-  if (claim.is_recorded) {
+  // One that has failed has none any more when its parent is retried.
+  if (claim.step.child_id != 0) {
     step.child_id = claim.step.child_id;
     return step;
   }
