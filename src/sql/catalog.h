@@ -98,7 +98,7 @@ namespace pgqrs::sql {
   V(EndChildStep,            "itiiittz",        "i")                  \
   V(HasEndedChild,           "ii",              "i")                  \
   V(ResetFailedSteps,        "iz",              "")                   \
-  V(CopySteps,               "iii",             "")                   \
+  V(CopySteps,               "iitiz",           "")                   \
   V(DeleteStepsOfRun,        "i",               "i")                  \
   V(InsertEvent,             "ittz",            "")                   \
   V(OldestEvent,             "it",              "it")                 \

@@ -159,14 +159,9 @@ void RetryRun(driver::Connection& connection, std::int64_t run_id) {
 std::int64_t ForkRun(driver::Connection& connection, const Fork& fork) {
   auto effects = Begin(connection);
   const auto run = RequireRun(connection, fork.run_id);
-  std::int64_t end = std::numeric_limits<std::int32_t>::max();
-  if (!fork.step.empty()) {
-    const auto step = FindStep(connection, fork.run_id, fork.step, fork.ordinal);
-    if (!step) {
-      throw ValidationError("step: " + Named(fork.run_id) + " has no step \"" + fork.step +
-                            "\" with ordinal " + std::to_string(fork.ordinal));
-    }
-    end = step->position;
+  if (!fork.step.empty() && !FindStep(connection, fork.run_id, fork.step, fork.ordinal)) {
+    throw ValidationError("step: " + Named(fork.run_id) + " has no step \"" + fork.step +
+                          "\" with ordinal " + std::to_string(fork.ordinal));
   }
   const auto texts = FindTexts(connection, fork.run_id);
   NewRun made;
@@ -176,7 +171,8 @@ std::int64_t ForkRun(driver::Connection& connection, const Fork& fork) {
   made.priority = texts->priority;
   made.input = texts->input;
   InsertRun(connection, made, effects.now);
-  connection.Run(Statement::kCopySteps, {fork.run_id, made.id, end});
+  connection.Run(Statement::kCopySteps,
+                 {fork.run_id, made.id, fork.step, std::int64_t{fork.ordinal}, effects.now});
   InsertMessage(connection, queue::BatchOf(made.id), made.queue_id, made.priority, std::nullopt,
                 fork.producer ? fork.producer->id.load() : 0, made.input, effects);
   return made.id;

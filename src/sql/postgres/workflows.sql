@@ -97,14 +97,22 @@ SET status = 0, attempts = 0, error = NULL, retry_at = NULL, child_id = NULL, up
 WHERE run_id = $1 AND status = 4;
 
 -- name: CopySteps
--- Those of run $1 before position $3 that have an outcome.
+-- Those of run $1 that have an outcome, as a sleep that is over has at $5, and come before its step
+-- $3 of ordinal $4; all of them where there is no such step. Steps of branches, whose names have a
+-- "]/", count their positions by themselves: they come in the order in which they were recorded.
 INSERT INTO {schema}.pgqrs_workflow_steps
   (run_id, name, ordinal, position, kind, status, epoch, attempts, input, output, error, retry_at,
    wake_at, child_id, created_at, updated_at)
-SELECT $2, name, ordinal, position, kind, status, 0, attempts, input, output, error, NULL, wake_at,
-  child_id, created_at, updated_at
-FROM {schema}.pgqrs_workflow_steps
-WHERE run_id = $1 AND position < $3 AND (status = 3 OR status = 4 AND retry_at IS NULL);
+SELECT $2, s.name, s.ordinal, s.position, s.kind, s.status, 0, s.attempts, s.input, s.output, s.error,
+  NULL, s.wake_at, s.child_id, s.created_at, s.updated_at
+FROM {schema}.pgqrs_workflow_steps s
+LEFT JOIN {schema}.pgqrs_workflow_steps f ON f.run_id = $1 AND f.name = $3 AND f.ordinal = $4
+WHERE s.run_id = $1
+  AND (s.status = 3 OR s.status = 4 AND s.retry_at IS NULL OR s.kind = 2 AND s.wake_at <= $5)
+  AND (f.id IS NULL
+    OR s.id < f.id
+      AND (s.position < f.position OR f.position < 0 OR s.name LIKE '%]/%' OR f.name LIKE '%]/%'))
+ORDER BY s.id;
 
 -- name: DeleteStepsOfRun
 DELETE FROM {schema}.pgqrs_workflow_steps WHERE run_id = $1 RETURNING id;
