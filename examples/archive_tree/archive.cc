@@ -53,6 +53,7 @@ ArchivedFile ArchiveFile(const Task& task, const std::string& path) {
 
 std::vector<ArchivedFile> ArchivePart(pgqrs::RunContext& run, const Part& part) {
   std::vector<ArchivedFile> results;
+  results.reserve(part.files.size());
   for (const auto& path : part.files) {
     results.push_back(run.Step(
         "compress", [&] { return ArchiveFile(part.task, path); }, TriedAgain()));

@@ -27,7 +27,7 @@ std::filesystem::path DecodePath(std::string_view text) {
       continue;
     }
     unsigned byte = 0;
-    const auto digits = text.substr(i + 1, 2);
+    const std::string digits(text.substr(i + 1, 2));
     const auto end = digits.data() + digits.size();
     if (digits.size() != 2 || std::from_chars(digits.data(), end, byte, 16).ptr != end) {
       throw std::invalid_argument("no encoded path: " + std::string(text));

@@ -64,6 +64,7 @@ Json JsonObject(const std::vector<std::pair<std::string, Json>>& members);
 template <typename T>
 Json RangeToJson(const T& range) {
   std::vector<Json> elements;
+  elements.reserve(range.size());
   for (const auto& element : range) {
     elements.push_back(ToJson<typename T::value_type>(element));
   }

@@ -222,6 +222,7 @@ class RunContext {
                           const std::vector<std::function<T(RunContext& branch)>>& branches) {
     std::vector<std::optional<T>> results(branches.size());
     std::vector<std::function<void(RunContext&)>> bodies;
+    bodies.reserve(branches.size());
     for (std::size_t i = 0; i < branches.size(); ++i) {
       bodies.push_back([&results, &branches, i](RunContext& branch) {
         results[i].emplace(branches[i](branch));
@@ -229,6 +230,7 @@ class RunContext {
     }
     RunParallel(name, bodies);
     std::vector<T> values;
+    values.reserve(results.size());
     for (auto& result : results) values.push_back(std::move(*result));
     return values;
   }

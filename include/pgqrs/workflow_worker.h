@@ -66,8 +66,8 @@ class WorkflowWorker {
  public:
   // Makes the workflows where they are missing. ValidationError where there is none, one has the
   // same name and version as another, or an option is out of its range.
-  WorkflowWorker(const PgqrsStore& store, std::vector<AnyWorkflow> workflows,
-                 WorkflowWorkerOptions options = {});
+  WorkflowWorker(const PgqrsStore& store, const std::vector<AnyWorkflow>& workflows,
+                 const WorkflowWorkerOptions& options = {});
   WorkflowWorker(const WorkflowWorker&) = delete;
   WorkflowWorker& operator=(const WorkflowWorker&) = delete;
   // Stops, and waits for the steps that run.

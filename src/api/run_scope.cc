@@ -121,7 +121,7 @@ void RunScope::Interrupt(Why why) {
   throw RunInterruption(why);
 }
 
-void RunScope::Suspend(RunWait wait) {
+void RunScope::Suspend(const RunWait& wait) {
   {
     const std::lock_guard lock(execution_->mutex);
     execution_->wait.Add(wait);
@@ -335,7 +335,7 @@ void RunScope::SleepUntil(TimePoint time) {
   }
   RunWait wait = {.until = time};
   if (!claim.is_recorded) wait.steps.push_back(step);
-  Suspend(std::move(wait));
+  Suspend(wait);
 }
 
 std::optional<Json> RunScope::WaitForEvent(std::string_view name, std::optional<Duration> timeout) {

@@ -72,7 +72,7 @@ class RunScope {
   StepClaim Claim(std::string_view name, StepKind kind);
   void CheckNotStopping();
   [[noreturn]] void Interrupt(RunInterruption::Why why);
-  [[noreturn]] void Suspend(RunWait wait);
+  [[noreturn]] void Suspend(const RunWait& wait);
   void Check(Outcome outcome);
   template <typename T, typename Request>
   T Ask(CallPtr<T, Request> call);

@@ -61,7 +61,7 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
 
   // Ends the wait: with what `end` does, unless it has ended already.
   template <typename F>
-  void End(F end) {
+  void End(const F& end) {
     {
       const std::lock_guard lock(mutex_);
       if (std::exchange(has_ended_, true)) return;

@@ -197,8 +197,8 @@ Workflows PgqrsStore::Workflows() {
   return pgqrs::Workflows(handle_->shared_core());
 }
 
-WorkflowWorker::WorkflowWorker(const PgqrsStore& store, std::vector<AnyWorkflow> workflows,
-                               WorkflowWorkerOptions options) {
+WorkflowWorker::WorkflowWorker(const PgqrsStore& store, const std::vector<AnyWorkflow>& workflows,
+                               const WorkflowWorkerOptions& options) {
   store.core();
   core_ = std::make_shared<internal::WorkflowWorkerCore>(store.handle_->shared_core(), workflows,
                                                          options);

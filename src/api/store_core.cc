@@ -142,10 +142,6 @@ void StoreCore::CheckUsable() const {
         "use the Transaction that the step was given");
   }
   if (schema_is_older_) throw SchemaError(kOlderSchema);
-  if (engine_.IsInTransaction()) {
-    throw Error("the body of a transaction cannot call the store: its own statements go through "
-                "the transaction");
-  }
 }
 
 void StoreCore::CheckNotForked() const {

@@ -162,8 +162,8 @@ std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& f
   if (!parameters) return runs;
   const bool is_down = filter.order == ListOrder::kNewestFirst;
   const bool is_first = is_down && filter.after_id == 0;
-  parameters->push_back(is_first ? std::numeric_limits<std::int64_t>::max() : filter.after_id);
-  parameters->push_back(std::int64_t{filter.limit});
+  parameters->emplace_back(is_first ? std::numeric_limits<std::int64_t>::max() : filter.after_id);
+  parameters->emplace_back(std::int64_t{filter.limit});
   connection.Run(is_down ? Statement::kListRunsDown : Statement::kListRuns, *parameters,
                  [&](const driver::Row& row) {
                    runs.push_back(ReadRun(row));

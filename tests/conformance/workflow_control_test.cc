@@ -41,8 +41,10 @@ TEST_P(WorkflowControl, OfManyThreadsWithOneKeyOneMakesTheRun) {
   store.Workflows().Create("short");
   std::mutex mutex;
   std::set<std::int64_t> ids;
+  constexpr int kThreads = 8;
   std::vector<std::thread> threads;
-  for (int i = 0; i < 8; ++i) {
+  threads.reserve(kThreads);
+  for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
       for (int key = 0; key < 10; ++key) {
         const auto run =

@@ -79,6 +79,7 @@ TEST_P(WorkflowSteps, AFinishedStepNeverRunsAgain) {
 TEST_P(WorkflowSteps, ACallOfTheSameNameIsAFurtherStep) {
   const auto workflow = DefineWorkflow("ordinals", [](RunContext& run) {
     std::vector<int> values;
+    values.reserve(5);
     for (int i = 0; i < 3; ++i) values.push_back(run.Step("step", [i] { return i; }));
     run.Sleep(seconds(1));
     for (int i = 3; i < 5; ++i) values.push_back(run.Step("step", [i] { return i; }));
@@ -271,6 +272,7 @@ TEST_P(WorkflowSteps, BranchesRunAtTheSameTimeAndHaveStepsOfTheirOwn) {
   std::atomic<int> bodies = 0;
   const auto workflow = DefineWorkflow("parallel", [&](RunContext& run) {
     std::vector<std::function<int(RunContext&)>> branches;
+    branches.reserve(3);
     for (int i = 0; i < 3; ++i) {
       branches.emplace_back([&, i](RunContext& branch) {
         branch.Step("meet", [&] { gate.Pass(); });

@@ -51,8 +51,10 @@ TEST_P(WorkflowWaits, ManyRunsSleepAtOnceAndLeaveTheirWorkerFree) {
   auto& store = OpenStore();
   WorkflowWorker worker(store, {workflow}, {.concurrency = 1});
   std::vector<Future<pgqrs::Run<int>>> triggers;
+  triggers.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) triggers.push_back(store.TriggerAsync(workflow, i));
   std::vector<pgqrs::Run<int>> runs;
+  runs.reserve(static_cast<std::size_t>(count));
   for (auto& trigger : triggers) runs.push_back(trigger.Get());
   worker.Start();
   ASSERT_TRUE(
@@ -67,6 +69,8 @@ TEST_P(WorkflowWaits, ManyRunsSleepAtOnceAndLeaveTheirWorkerFree) {
     EXPECT_EQ(runs[static_cast<std::size_t>(i)].Result(kLongEnough), i);
   }
 }
+
+// ---- Events
 
 TEST_P(WorkflowWaits, AnEventWakesTheRunThatWaitsForIt) {
   const auto workflow =
@@ -84,6 +88,7 @@ TEST_P(WorkflowWaits, AnEventWakesTheRunThatWaitsForIt) {
 TEST_P(WorkflowWaits, EventsThatCameBeforeAreReceivedInTheirOrder) {
   const auto workflow = DefineWorkflow("listener", [](RunContext& run) {
     std::vector<std::string> texts;
+    texts.reserve(3);
     for (int i = 0; i < 3; ++i) texts.push_back(run.WaitForEvent("word")->AsString());
     return texts;
   });

@@ -21,6 +21,7 @@ TEST_P(WorkflowWorkers, ManyRunsAreExecutedAtOnce) {
   WorkflowWorker worker(store, {workflow}, {.concurrency = 4});
   worker.Start();
   std::vector<pgqrs::Run<std::monostate>> runs;
+  runs.reserve(6);
   for (int i = 0; i < 6; ++i) runs.push_back(store.Trigger(workflow));
   EXPECT_TRUE(Eventually([&] { return gate.waiting() == 4; }));
   gate.Open();

@@ -77,6 +77,7 @@ TEST_P(WorkflowsKilled, EachRunEndsOnceAndEachOfItsTransactionsHappensOnce) {
   }
   Seeded random;
   std::vector<Process> processes;
+  processes.reserve(static_cast<std::size_t>(Processes()));
   for (int i = 0; i < Processes(); ++i) processes.push_back(StartOne());
   for (std::int64_t round = 0; round < Rounds() && !HasFailure(); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));

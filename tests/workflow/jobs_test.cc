@@ -24,7 +24,7 @@ class RunJobs : public WorkflowTest {
   static void Retry(RunStore& store, std::int64_t id) {
     Do(store, [id](auto& connection) { workflow::RetryRun(connection, id); });
   }
-  static std::int64_t Fork(RunStore& store, std::int64_t id, std::string step = {}) {
+  static std::int64_t Fork(RunStore& store, std::int64_t id, const std::string& step = {}) {
     return store.Job([=](driver::Connection& connection) {
       workflow::Fork fork;
       fork.run_id = id;
@@ -45,7 +45,7 @@ class RunJobs : public WorkflowTest {
 PGQRS_ON_EVERY_BACKEND(RunJobs);
 
 TEST_P(RunJobs, TheSameKeyGivesTheSameRun) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto first = store.TriggerWithKey("key", "one");
   const auto again = store.TriggerWithKey("key", "two");
   EXPECT_TRUE(first.is_new);
@@ -60,7 +60,7 @@ TEST_P(RunJobs, TheSameKeyGivesTheSameRun) {
 }
 
 TEST_P(RunJobs, AQueuedOrSuspendedRunIsCancelledAtOnce) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto queued = store.Trigger();
   store.Cancel(queued);
   EXPECT_EQ(store.Status(queued), RunStatus::kCancelled);
@@ -77,7 +77,7 @@ TEST_P(RunJobs, AQueuedOrSuspendedRunIsCancelledAtOnce) {
 }
 
 TEST_P(RunJobs, ARunThatIsExecutedIsCancelledAtItsNextBoundary) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
   store.Cancel(id);
@@ -92,7 +92,7 @@ TEST_P(RunJobs, ARunThatIsExecutedIsCancelledAtItsNextBoundary) {
 }
 
 TEST_P(RunJobs, TheNextStartEndsACancelledRunWhoseWorkerIsGone) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   store.TakeAndStart();
   store.Cancel(id);
@@ -104,7 +104,7 @@ TEST_P(RunJobs, TheNextStartEndsACancelledRunWhoseWorkerIsGone) {
 }
 
 TEST_P(RunJobs, WhatARunHasTriggeredIsCancelledWithIt) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto children = store.With("children");
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
@@ -126,8 +126,9 @@ TEST_P(RunJobs, WhatARunHasTriggeredIsCancelledWithIt) {
 }
 
 TEST_P(RunJobs, ManyAreCancelledByAFilter) {
-  auto store = Open();
+  auto store = OpenRuns();
   std::vector<std::int64_t> ids;
+  ids.reserve(300);
   for (int i = 0; i < 300; ++i) ids.push_back(store.Trigger());
   store.Finish(store.TakeAndStart());
   workflow::Cancellation work(RunFilter{.workflow = "flow"});
@@ -137,7 +138,7 @@ TEST_P(RunJobs, ManyAreCancelledByAFilter) {
 }
 
 TEST_P(RunJobs, AQueuedRunPausesAtOnceAndGoesOnWhenItIsResumed) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   Pause(store, id);
   Pause(store, id);
@@ -152,7 +153,7 @@ TEST_P(RunJobs, AQueuedRunPausesAtOnceAndGoesOnWhenItIsResumed) {
 }
 
 TEST_P(RunJobs, WhoHasTheMessageOfAPausedRunDoesNotStartIt) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto taken = store.Take();
   Pause(store, id);
@@ -161,7 +162,7 @@ TEST_P(RunJobs, WhoHasTheMessageOfAPausedRunDoesNotStartIt) {
 }
 
 TEST_P(RunJobs, ARunThatIsExecutedPausesAtItsNextBoundary) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
   Pause(store, id);
@@ -176,7 +177,7 @@ TEST_P(RunJobs, ARunThatIsExecutedPausesAtItsNextBoundary) {
 }
 
 TEST_P(RunJobs, APauseThatIsTakenBackChangesNothing) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
   Pause(store, id);
@@ -189,7 +190,7 @@ TEST_P(RunJobs, APauseThatIsTakenBackChangesNothing) {
 }
 
 TEST_P(RunJobs, AFailedRunIsRetriedWithItsFinishedSteps) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger("again");
   const auto run = store.TakeAndStart();
   store.Record(run, StepOf("good", Json("x"), 0));
@@ -214,7 +215,7 @@ TEST_P(RunJobs, AFailedRunIsRetriedWithItsFinishedSteps) {
 }
 
 TEST_P(RunJobs, ARunIsRetriedAlsoWhereRetentionHasRemovedItsMessage) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger("kept");
   const auto other = store.Trigger("other");
   store.Finish(store.TakeAndStart(), RunStatus::kError, "broken");
@@ -236,7 +237,7 @@ TEST_P(RunJobs, ARunIsRetriedAlsoWhereRetentionHasRemovedItsMessage) {
 }
 
 TEST_P(RunJobs, AForkHasTheStepsBeforeIt) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger("input");
   const auto run = store.TakeAndStart();
   store.Record(run, StepOf("a", Json("1"), 0));
@@ -257,7 +258,7 @@ TEST_P(RunJobs, AForkHasTheStepsBeforeIt) {
 }
 
 TEST_P(RunJobs, RetentionRemovesFinishedRunsWithAllTheyHave) {
-  auto store = Open();
+  auto store = OpenRuns();
   std::vector<std::int64_t> ids;
   for (int i = 0; i < 5; ++i) {
     ids.push_back(store.Trigger());
@@ -281,7 +282,7 @@ TEST_P(RunJobs, RetentionRemovesFinishedRunsWithAllTheyHave) {
 }
 
 TEST_P(RunJobs, RunsAreListedByWhatIsAsked) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto other = store.With("other");
   const auto begin = clock().Now();
   const auto a = store.Trigger();
@@ -310,7 +311,7 @@ TEST_P(RunJobs, RunsAreListedByWhatIsAsked) {
 }
 
 TEST_P(RunJobs, AnEventForARunThatIsFinishedOrUnknownIsAnError) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   store.Finish(store.TakeAndStart());
   EXPECT_THROW(store.Send(id, "event", "x"), ValidationError);

@@ -34,7 +34,7 @@ class RunMessages : public WorkflowTest {
 PGQRS_ON_EVERY_BACKEND(RunMessages);
 
 TEST_P(RunMessages, ADeadLetterIsAnErrorAndItsReplayQueuesTheRunAgain) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto taken = store.Take();
   EXPECT_TRUE(Settle(store, taken[0], queue::SettleRequest::Action::kDeadLetter));
@@ -50,7 +50,7 @@ TEST_P(RunMessages, ADeadLetterIsAnErrorAndItsReplayQueuesTheRunAgain) {
 }
 
 TEST_P(RunMessages, TheRunOfADeletedMessageIsCancelled) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto taken = store.Take();
   const auto run = store.Start(id, taken[0].lease_token);
@@ -62,7 +62,7 @@ TEST_P(RunMessages, TheRunOfADeletedMessageIsCancelled) {
 }
 
 TEST_P(RunMessages, APurgeCancelsWhatNobodyHolds) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto held = store.Trigger();
   const auto run = store.TakeAndStart();
   const auto waiting = store.Trigger();
@@ -76,7 +76,7 @@ TEST_P(RunMessages, APurgeCancelsWhatNobodyHolds) {
 }
 
 TEST_P(RunMessages, TheParentOfWhatIsPurgedIsToldAndItsChildrenAreCancelled) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto middle = store.With("middle");
   auto last = store.With("last");
   store.Trigger();
@@ -95,7 +95,7 @@ TEST_P(RunMessages, TheParentOfWhatIsPurgedIsToldAndItsChildrenAreCancelled) {
 }
 
 TEST_P(RunMessages, AWorkflowGoesWithItsQueue) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   store.Record(store.TakeAndStart(), StepOf("a"));
   store.Send(id, "event", "x");
@@ -112,7 +112,7 @@ TEST_P(RunMessages, AWorkflowGoesWithItsQueue) {
 }
 
 TEST_P(RunMessages, ABuriedChildIsAnErrorToItsParent) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto children = store.With("children");
   store.Trigger();
   const auto run = store.TakeAndStart();

@@ -12,7 +12,7 @@ class RunRequests : public WorkflowTest {};
 PGQRS_ON_EVERY_BACKEND(RunRequests);
 
 TEST_P(RunRequests, ATriggeredRunIsQueuedUnderTheIdOfItsMessage) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger("hello");
   const auto info = store.Info(id);
   EXPECT_EQ(info.status, RunStatus::kQueued);
@@ -26,7 +26,7 @@ TEST_P(RunRequests, ATriggeredRunIsQueuedUnderTheIdOfItsMessage) {
 }
 
 TEST_P(RunRequests, ARunGoesThroughItsStepsToItsEnd) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
   EXPECT_EQ(run.outcome, Outcome::kDone);
@@ -48,7 +48,7 @@ TEST_P(RunRequests, ARunGoesThroughItsStepsToItsEnd) {
 }
 
 TEST_P(RunRequests, AStartGivesWhatEarlierExecutionsHaveRecorded) {
-  auto store = Open();
+  auto store = OpenRuns();
   store.Trigger();
   const auto first = store.TakeAndStart();
   store.Record(first, StepOf("b", Json("two"), 1));
@@ -62,7 +62,7 @@ TEST_P(RunRequests, AStartGivesWhatEarlierExecutionsHaveRecorded) {
 }
 
 TEST_P(RunRequests, UnderAnOlderEpochNothingIsDone) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto old = store.TakeAndStart();
   Advance(seconds(31));
@@ -80,7 +80,7 @@ TEST_P(RunRequests, UnderAnOlderEpochNothingIsDone) {
 }
 
 TEST_P(RunRequests, AStartNeedsTheCurrentLease) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto lost = store.Take();
   Advance(seconds(31));
@@ -91,7 +91,7 @@ TEST_P(RunRequests, AStartNeedsTheCurrentLease) {
 }
 
 TEST_P(RunRequests, AMessageThatNoTriggerHasStoredBecomesARun) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto call = store.core().MakeCall<std::int64_t, queue::EnqueueRequest>(
       [](queue::EnqueueRequest& request) { return request.ids.at(0); });
   call->queue = store.ref();
@@ -107,7 +107,7 @@ TEST_P(RunRequests, AMessageThatNoTriggerHasStoredBecomesARun) {
 }
 
 TEST_P(RunRequests, ASuspendedRunComesBackAtItsTimeWithoutAReadMore) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   for (int i = 1; i <= 10; ++i) {
     const auto run = store.TakeAndStart();
@@ -122,7 +122,7 @@ TEST_P(RunRequests, ASuspendedRunComesBackAtItsTimeWithoutAReadMore) {
 }
 
 TEST_P(RunRequests, ARunThatGetsOnIsNotBuriedHoweverOftenItIsTakenOver) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   for (int i = 0; i < 10; ++i) {
     const auto run = store.TakeAndStart();
@@ -133,7 +133,7 @@ TEST_P(RunRequests, ARunThatGetsOnIsNotBuriedHoweverOftenItIsTakenOver) {
 }
 
 TEST_P(RunRequests, ARunThatDoesNotGetOnIsBuriedAndEndsAsAnError) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   for (int i = 0; i < 5; ++i) {
     store.TakeAndStart();
@@ -148,7 +148,7 @@ TEST_P(RunRequests, ARunThatDoesNotGetOnIsBuriedAndEndsAsAnError) {
 }
 
 TEST_P(RunRequests, AnEventIsReceivedOnceInOrder) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   store.Send(id, "go", "first");
   store.Send(id, "go", "second");
@@ -163,7 +163,7 @@ TEST_P(RunRequests, AnEventIsReceivedOnceInOrder) {
 }
 
 TEST_P(RunRequests, AnEventWakesTheRunThatWaitsForItAndNoOther) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto wait = [](workflow::SuspendRequest& request) {
     request.waits_for_events = {"a \"b\"", "go"};
@@ -181,7 +181,7 @@ TEST_P(RunRequests, AnEventWakesTheRunThatWaitsForItAndNoOther) {
 }
 
 TEST_P(RunRequests, AChildIsTriggeredOnceAndItsEndIsTheStepsOutcome) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto children = store.With("children");
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
@@ -204,7 +204,7 @@ TEST_P(RunRequests, AChildIsTriggeredOnceAndItsEndIsTheStepsOutcome) {
 }
 
 TEST_P(RunRequests, TheEndOfAChildBeforeTheWaitIsNotMissed) {
-  auto store = Open();
+  auto store = OpenRuns();
   auto children = store.With("children");
   store.Trigger();
   const auto run = store.TakeAndStart();
@@ -219,7 +219,7 @@ TEST_P(RunRequests, TheEndOfAChildBeforeTheWaitIsNotMissed) {
 }
 
 TEST_P(RunRequests, APauseIsAPauseUntilItsTime) {
-  auto store = Open();
+  auto store = OpenRuns();
   const auto id = store.Trigger();
   const auto pause = [](workflow::SuspendRequest& request) {
     request.is_pause = true;
@@ -237,17 +237,20 @@ TEST_P(RunRequests, APauseIsAPauseUntilItsTime) {
 }
 
 TEST_P(RunRequests, ManyTravelTogether) {
-  auto store = Open();
+  auto store = OpenRuns();
   constexpr int kRuns = 100;
   for (int i = 0; i < kRuns; ++i) store.Trigger();
   const auto taken = store.Take(kRuns);
   ASSERT_EQ(taken.size(), 100U);
   std::vector<Future<Started>> starts;
+  starts.reserve(kRuns);
   for (const auto& message : taken) {
     starts.push_back(store.StartAsync(message.id, message.lease_token));
   }
   std::vector<Future<Outcome>> records;
+  records.reserve(kRuns);
   std::vector<Started> runs;
+  runs.reserve(kRuns);
   for (auto& start : starts) runs.push_back(start.Get());
   for (const auto& run : runs) records.push_back(store.RecordAsync(run, StepOf("step")));
   for (auto& record : records) EXPECT_EQ(record.Get(), Outcome::kDone);

@@ -37,8 +37,8 @@ class RunsOfSeveralStores : public WorkflowTest {
 PGQRS_ON_EVERY_BACKEND(RunsOfSeveralStores);
 
 TEST_P(RunsOfSeveralStores, OneOfTwoTriggersWithOneKeyMakesTheRun) {
-  auto one = Open();
-  auto two = Open();
+  auto one = OpenRuns();
+  auto two = OpenRuns();
   for (int i = 0; i < kRounds; ++i) {
     const auto key = "key " + std::to_string(i);
     RunStore::Triggered first;
@@ -52,8 +52,8 @@ TEST_P(RunsOfSeveralStores, OneOfTwoTriggersWithOneKeyMakesTheRun) {
 }
 
 TEST_P(RunsOfSeveralStores, OfTwoEpochsOneRecords) {
-  auto one = Open();
-  auto two = Open();
+  auto one = OpenRuns();
+  auto two = OpenRuns();
   for (int i = 0; i < kRounds; ++i) {
     const auto id = one.Trigger();
     const auto old = one.TakeAndStart();
@@ -71,8 +71,8 @@ TEST_P(RunsOfSeveralStores, OfTwoEpochsOneRecords) {
 }
 
 TEST_P(RunsOfSeveralStores, NoEventIsMissedByARunThatIsJustSuspended) {
-  auto one = Open();
-  auto two = Open();
+  auto one = OpenRuns();
+  auto two = OpenRuns();
   for (int i = 0; i < kRounds; ++i) {
     const auto id = one.Trigger();
     const auto run = one.TakeAndStart();
@@ -86,8 +86,8 @@ TEST_P(RunsOfSeveralStores, NoEventIsMissedByARunThatIsJustSuspended) {
 }
 
 TEST_P(RunsOfSeveralStores, NoEndOfAChildIsMissedByAParentThatIsJustSuspended) {
-  auto one = Open();
-  auto two = Open();
+  auto one = OpenRuns();
+  auto two = OpenRuns();
   auto children = two.With("children");
   for (int i = 0; i < kRounds; ++i) {
     one.Trigger();
@@ -104,8 +104,8 @@ TEST_P(RunsOfSeveralStores, NoEndOfAChildIsMissedByAParentThatIsJustSuspended) {
 }
 
 TEST_P(RunsOfSeveralStores, RunsOfOneBatchAreWokenAtOnceByDifferentStores) {
-  auto one = Open();
-  auto two = Open();
+  auto one = OpenRuns();
+  auto two = OpenRuns();
   for (int i = 0; i < kRounds; ++i) {
     std::vector<std::int64_t> ids;
     {
@@ -131,8 +131,8 @@ TEST_P(RunsOfSeveralStores, RunsOfOneBatchAreWokenAtOnceByDifferentStores) {
 }
 
 TEST_P(RunsOfSeveralStores, ACancelAndAnEndAgree) {
-  auto one = Open();
-  auto two = Open();
+  auto one = OpenRuns();
+  auto two = OpenRuns();
   for (int i = 0; i < kRounds; ++i) {
     const auto id = one.Trigger();
     const auto run = one.TakeAndStart();

@@ -65,7 +65,7 @@ class TransactionSteps : public WorkflowTest {
 PGQRS_ON_EVERY_BACKEND(TransactionSteps);
 
 TEST_P(TransactionSteps, TheEffectAndTheRecordAreThereTogether) {
-  auto store = Open();
+  auto store = OpenRuns();
   MakeTable(store);
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
@@ -85,7 +85,7 @@ TEST_P(TransactionSteps, TheEffectAndTheRecordAreThereTogether) {
 }
 
 TEST_P(TransactionSteps, WhatTheBodyThrowsUndoesItsEffects) {
-  auto store = Open();
+  auto store = OpenRuns();
   MakeTable(store);
   const auto id = store.Trigger();
   const auto run = store.TakeAndStart();
@@ -101,7 +101,7 @@ TEST_P(TransactionSteps, WhatTheBodyThrowsUndoesItsEffects) {
 }
 
 TEST_P(TransactionSteps, AFailedStatementThatTheBodyHidesUndoesAllOrItself) {
-  auto store = Open();
+  auto store = OpenRuns();
   MakeTable(store);
   store.Trigger();
   const auto run = store.TakeAndStart();
@@ -124,7 +124,7 @@ TEST_P(TransactionSteps, AFailedStatementThatTheBodyHidesUndoesAllOrItself) {
 }
 
 TEST_P(TransactionSteps, UnderAnOlderEpochTheBodyIsNotCalled) {
-  auto store = Open();
+  auto store = OpenRuns();
   store.Trigger();
   const auto old = store.TakeAndStart();
   Advance(std::chrono::seconds(31));
@@ -138,7 +138,7 @@ TEST_P(TransactionSteps, UnderAnOlderEpochTheBodyIsNotCalled) {
 }
 
 TEST_P(TransactionSteps, ValuesOfAllTypesGoInAndComeOut) {
-  auto store = Open();
+  auto store = OpenRuns();
   const std::string bytes("\0\x01\xff", 3);
   store.core().engine().Transact(
       [&](Connection& connection) {
@@ -171,7 +171,7 @@ TEST_P(TransactionSteps, ValuesOfAllTypesGoInAndComeOut) {
 }
 
 TEST_P(TransactionSteps, WhatDoesNotBelongThereIsRefused) {
-  auto store = Open();
+  auto store = OpenRuns();
   for (const std::string sql : {"COMMIT", " /* x */ -- y\n rollback;", "", "SELECT 1; SELECT 2",
                                 "SELECT ?1", "no sql at all"}) {
     EXPECT_THROW(
@@ -183,7 +183,7 @@ TEST_P(TransactionSteps, WhatDoesNotBelongThereIsRefused) {
 }
 
 TEST_P(TransactionSteps, ABodyThatCallsTheStoreGetsAnError) {
-  auto store = Open();
+  auto store = OpenRuns();
   EXPECT_THROW(store.core().engine().Transact([&](Connection&) { store.Trigger(); },
                                               [](Connection&) { return false; }),
                Error);
@@ -198,7 +198,7 @@ TEST_P(TransactionSteps, ABodyThatCallsTheStoreGetsAnError) {
 }
 
 TEST_P(TransactionSteps, ManyAtOnceAllHappen) {
-  auto store = Open();
+  auto store = OpenRuns();
   MakeTable(store);
   std::vector<Started> runs;
   for (int i = 0; i < 12; ++i) store.Trigger();
@@ -206,6 +206,7 @@ TEST_P(TransactionSteps, ManyAtOnceAllHappen) {
     runs.push_back(store.Start(message.id, message.lease_token));
   }
   std::vector<std::thread> threads;
+  threads.reserve(runs.size());
   for (std::size_t i = 0; i < runs.size(); ++i) {
     threads.emplace_back([&, i] {
       EXPECT_EQ(Run(store, runs[i], "write",

@@ -119,7 +119,7 @@ StoredStep StepOf(std::string name, std::optional<Json> output = Json("done"), i
 
 class WorkflowTest : public ConformanceTest {
  protected:
-  RunStore Open() { return RunStore(config()); }
+  RunStore OpenRuns() { return RunStore(config()); }
 };
 
 }  // namespace pgqrs::testing

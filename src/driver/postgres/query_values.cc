@@ -54,9 +54,9 @@ Cell CellOf(Oid type, std::string_view text, std::list<std::string>& bytes) {
     }
     case kFloat4:
     case kFloat8:
-      return std::strtod(text.data(), nullptr);
+      return std::strtod(std::string(text).c_str(), nullptr);
     case kBytea:
-      return Blob{bytes.emplace_back(BytesOf(text.data()))};
+      return Blob{bytes.emplace_back(BytesOf(std::string(text).c_str()))};
     default:
       return text;
   }
@@ -98,6 +98,7 @@ void QueryParameters::Add(const char* value, std::size_t length, bool is_binary)
 std::int64_t DeliverQuery(const PGresult* result, const QuerySink& sink) {
   const int rows = PQntuples(result);
   std::vector<std::string> names;
+  names.reserve(static_cast<std::size_t>(PQnfields(result)));
   for (int i = 0; i < PQnfields(result); ++i) names.emplace_back(PQfname(result, i));
   std::vector<Cell> cells(names.size());
   for (int row = 0; row < rows; ++row) {
