@@ -60,6 +60,7 @@ TEST_P(PostgresPlans, OfEmptyTablesReadNoMoreThanTheyNeedOfFullOnes) {
     before = RowsRead();
     work(kRounds);
   }
+  Shell().AwaitTheEndOfSessions();
   const auto read = RowsRead() - before;
 
   EXPECT_GT(read, kRounds);
@@ -91,6 +92,7 @@ TEST_P(PostgresPlans, OfEmptyTablesBuryNoMoreThanTheyNeedOfFullOnes) {
     bury(kRounds);
   }
   EXPECT_EQ(Shell().QueryInt("SELECT sum(n) FROM pgqrs_archive WHERE dead"), kRounds + 1);
+  Shell().AwaitTheEndOfSessions();
   const auto read = RowsRead() - before;
 
   EXPECT_GT(read, kRounds);

@@ -1,6 +1,8 @@
 #include "support/postgres_shell.h"
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 namespace pgqrs::testing {
 
@@ -30,6 +32,17 @@ std::vector<std::vector<std::string>> PostgresShell::Query(const std::string& sq
     }
   }
   return rows;
+}
+
+void PostgresShell::AwaitTheEndOfSessions() {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (QueryInt("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                  "AND backend_type = 'client backend' AND pid <> pg_backend_pid()") > 0) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw std::runtime_error("sessions of the database do not end");
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 std::string PostgresShell::QueryText(const std::string& sql) { return Query(sql).at(0).at(0); }

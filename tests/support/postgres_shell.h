@@ -26,6 +26,10 @@ class PostgresShell {
   std::string QueryText(const std::string& sql);
   std::int64_t QueryInt(const std::string& sql) { return std::stoll(QueryText(sql)); }
 
+  // Waits until no other session of a client is in the database: then what each of them has read is
+  // in the statistics.
+  void AwaitTheEndOfSessions();
+
   PGconn* connection() { return connection_.get(); }
 
  private:

@@ -82,6 +82,7 @@ TEST_P(RunPlans, OfSmallTablesReadNoMoreThanTheyNeedOfLargeOnes) {
     before = RowsRead();
     Work(store, children, kRounds);
   }
+  Shell().AwaitTheEndOfSessions();
   const auto read = RowsRead() - before;
   EXPECT_GT(read, kRounds);
   // One walk over the runs, the steps or the slices a round would read ten times as many.
