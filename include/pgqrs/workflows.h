@@ -64,7 +64,7 @@ class Workflows {
 
   // Triggers a new run with the input of an old one, and with its steps before the first one of
   // this name (and of all calls of that name, that one; from 0): those do not run again. Without a
-  // name it begins anew. ValidationError where the run has no such step.
+  // name all that have an outcome are taken over. ValidationError where the run has no such step.
   RunHandle Fork(std::int64_t run_id, std::string_view from_step = {}, int ordinal = 0,
                  const ForkOptions& options = {});
   Future<RunHandle> ForkAsync(std::int64_t run_id, std::string_view from_step = {}, int ordinal = 0,
