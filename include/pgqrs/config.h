@@ -76,8 +76,9 @@ struct Config {
   // How many connections the store may open in all. SQLite: one that writes, one that watches for
   // commits of other processes, and as many that read as are left, but one at least. Postgres: up
   // to four that write, one that listens (which stores of the process with the same DSN and schema
-  // share), and as many that read as are left, but one of each at least; those that are not needed
-  // are not opened. From 1 to 1000.
+  // share), half of what is left, rounded down, for transaction steps of workflows (with none they
+  // run on those that write), and the rest to read, but one of each of the others at least; those
+  // that are not needed are not opened. From 1 to 1000.
   int max_connections = 8;
 
   // The lease of a dequeue that names none. From 1 ms.

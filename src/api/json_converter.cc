@@ -1,68 +1,29 @@
 #include <pgqrs/error.h>
 #include <pgqrs/json_converter.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
+
+#include "queue/payload_array.h"
 
 namespace pgqrs::internal {
 namespace {
 
-// Walks over the text of a document, which is valid JSON.
-class Cursor {
- public:
-  explicit Cursor(std::string_view text) : text_(text) {}
+// The texts between the outermost commas of an array or object.
+std::vector<std::string_view> PartsOf(const Json& json) {
+  std::vector<std::string_view> parts;
+  queue::SplitPayloads(json.text(), parts);
+  if (parts.size() == 1 && parts.front().empty()) parts.clear();
+  return parts;
+}
 
-  char Peek() {
-    SkipSpace();
-    return text_[at_];
-  }
-  void Skip() { ++at_; }
-
-  // The text of the value that begins here.
-  std::string_view Value() {
-    SkipSpace();
-    const auto begin = at_;
-    std::size_t depth = 0;
-    do {
-      const char c = text_[at_];
-      if (c == '"') {
-        SkipString();
-        continue;
-      }
-      if (c == '[' || c == '{') ++depth;
-      if (c == ']' || c == '}') {
-        if (depth == 0) break;
-        --depth;
-        if (depth == 0) {
-          ++at_;
-          break;
-        }
-      }
-      if (c == ',' && depth == 0) break;
-      ++at_;
-    } while (at_ < text_.size() && !(depth == 0 && text_[begin] == '"'));
-    auto end = at_;
-    while (end > begin && IsSpace(text_[end - 1])) --end;
-    return text_.substr(begin, end - begin);
-  }
-
- private:
-  static bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-  void SkipSpace() {
-    while (IsSpace(text_[at_])) ++at_;
-  }
-  void SkipString() {
-    for (++at_; text_[at_] != '"'; ++at_) {
-      if (text_[at_] == '\\') ++at_;
-    }
-    ++at_;
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-};
+Json AsJson(std::string_view text) { return Json::FromTrusted(std::string(text)); }
 
 template <typename T>
 Json NumberToJson(T value) {
@@ -142,27 +103,19 @@ Json FloatToJson(float value) { return NumberToJson(value); }
 
 std::vector<Json> JsonElements(const Json& json) {
   if (json.text().front() != '[') ThrowNotOfType(json, "an array");
-  std::vector<Json> elements;
-  Cursor cursor(json.text());
-  cursor.Skip();
-  while (cursor.Peek() != ']') {
-    elements.push_back(Json::FromTrusted(std::string(cursor.Value())));
-    if (cursor.Peek() == ',') cursor.Skip();
-  }
+  const auto parts = PartsOf(json);
+  std::vector<Json> elements(parts.size());
+  std::transform(parts.begin(), parts.end(), elements.begin(), AsJson);
   return elements;
 }
 
 std::vector<std::pair<std::string, Json>> JsonMembers(const Json& json) {
   if (json.text().front() != '{') ThrowNotOfType(json, "an object");
   std::vector<std::pair<std::string, Json>> members;
-  Cursor cursor(json.text());
-  cursor.Skip();
-  while (cursor.Peek() != '}') {
-    auto key = Json::FromTrusted(std::string(cursor.Value())).AsString();
-    cursor.Peek();
-    cursor.Skip();  // The colon.
-    members.emplace_back(std::move(key), Json::FromTrusted(std::string(cursor.Value())));
-    if (cursor.Peek() == ',') cursor.Skip();
+  for (const auto part : PartsOf(json)) {
+    const auto end_of_key = queue::EndOfString(part, 0);
+    const auto value = part.find_first_not_of(" \t\r\n", part.find(':', end_of_key) + 1);
+    members.emplace_back(AsJson(part.substr(0, end_of_key)).AsString(), AsJson(part.substr(value)));
   }
   return members;
 }

@@ -40,7 +40,7 @@ class InStep {
   const RunCore* const before_;
 };
 
-// Thrown by nobody: carries the code of a try that took too long.
+// A try of a step took too long.
 class StepTimeout : public Error {
  public:
   using Error::Error;

@@ -24,6 +24,15 @@ struct TriggerCall {
   TriggerOptions options;
 };
 
+// What requests for a run have in common.
+template <typename Request>
+void Fill(Request& request, const TriggerCall& trigger) {
+  request.bytes += trigger.input.text().size() + sizeof(Json);
+  request.producer = trigger.store->own_worker();
+  request.priority = trigger.options.priority;
+  request.delay = trigger.options.delay;
+}
+
 // Without a key many triggers are one group.
 CallPtr<RunHandle, queue::EnqueueRequest> MakeEnqueue(const TriggerCall& trigger,
                                                       const WorkflowRefs::Ref& ref) {
@@ -31,11 +40,8 @@ CallPtr<RunHandle, queue::EnqueueRequest> MakeEnqueue(const TriggerCall& trigger
       [store = trigger.store](queue::EnqueueRequest& request) {
         return RunHandle(store, request.ids.front());
       });
-  call->bytes += trigger.input.text().size() + sizeof(Json);
+  Fill(*call, trigger);
   call->queue = ref;
-  call->producer = trigger.store->own_worker();
-  call->priority = trigger.options.priority;
-  call->delay = trigger.options.delay;
   call->payloads = {trigger.input};
   call->runs.emplace();
   call->runs->version = trigger.version;
@@ -48,13 +54,10 @@ CallPtr<RunHandle, workflow::TriggerRequest> MakeTrigger(const TriggerCall& trig
       [store = trigger.store](workflow::TriggerRequest& request) {
         return RunHandle(store, request.run_id);
       });
-  call->bytes += trigger.input.text().size() + sizeof(Json);
+  Fill(*call, trigger);
   call->workflow = ref;
-  call->producer = trigger.store->own_worker();
   call->input = trigger.input;
   call->idempotency_key = trigger.options.idempotency_key;
-  call->priority = trigger.options.priority;
-  call->delay = trigger.options.delay;
   call->version = trigger.version;
   return call;
 }

@@ -1,7 +1,5 @@
 #include "queue/payload_array.h"
 
-#include <cstddef>
-
 namespace pgqrs::queue {
 namespace {
 
@@ -13,26 +11,13 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kWhitespace) - begin + 1);
 }
 
-// The position behind the string literal whose opening quote is at `i`.
-std::size_t SkipString(std::string_view text, std::size_t i) {
-  const auto begin = i + 1;
-  for (auto quote = text.find('"', begin); quote != std::string_view::npos;
-       quote = text.find('"', quote + 1)) {
-    // It ends the string unless an odd number of backslashes stands before it.
-    auto first = quote;
-    while (first > begin && text[first - 1] == '\\') --first;
-    if ((quote - first) % 2 == 0) return quote + 1;
-  }
-  return text.size();
-}
-
 // The position of the comma or bracket that ends the element which begins at `i`.
 std::size_t EndOfElement(std::string_view text, std::size_t i) {
   int depth = 0;
   while (i < text.size()) {
     switch (text[i]) {
       case '"':
-        i = SkipString(text, i);
+        i = EndOfString(text, i);
         continue;
       case '[':
       case '{':
@@ -55,6 +40,18 @@ std::size_t EndOfElement(std::string_view text, std::size_t i) {
 }
 
 }  // namespace
+
+std::size_t EndOfString(std::string_view text, std::size_t i) {
+  const auto begin = i + 1;
+  for (auto quote = text.find('"', begin); quote != std::string_view::npos;
+       quote = text.find('"', quote + 1)) {
+    // It ends the string unless an odd number of backslashes stands before it.
+    auto first = quote;
+    while (first > begin && text[first - 1] == '\\') --first;
+    if ((quote - first) % 2 == 0) return quote + 1;
+  }
+  return text.size();
+}
 
 void SplitPayloads(std::string_view array, std::vector<std::string_view>& elements) {
   elements.clear();

@@ -2,6 +2,7 @@
 #ifndef PGQRS_QUEUE_PAYLOAD_ARRAY_H_
 #define PGQRS_QUEUE_PAYLOAD_ARRAY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ namespace pgqrs::queue {
 // into it. It only looks for the commas of the outermost level; what is stored was validated when
 // it came in.
 void SplitPayloads(std::string_view array, std::vector<std::string_view>& elements);
+
+// The position behind the JSON string literal whose opening quote is at `i`.
+std::size_t EndOfString(std::string_view text, std::size_t i);
 
 // The array with the elements whose bits are set replaced by null.
 std::string BlankPayloads(std::string_view array, std::uint64_t mask);

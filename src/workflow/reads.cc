@@ -149,12 +149,6 @@ RunInfo GetRun(driver::Connection& connection, std::int64_t run_id) {
   return *std::move(run);
 }
 
-std::optional<RunInfo> FindRunByKey(driver::Connection& connection, std::int64_t queue_id,
-                                    std::string_view idempotency_key) {
-  const auto ids = Ids(connection, Statement::kFindRunByKey, {queue_id, idempotency_key});
-  return ids.empty() ? std::nullopt : FindRun(connection, ids.front());
-}
-
 std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter) {
   CheckLimit(filter.limit);
   std::vector<RunInfo> runs;

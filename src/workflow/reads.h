@@ -19,8 +19,6 @@ std::vector<WorkflowInfo> ListWorkflows(driver::Connection& connection);
 std::optional<RunInfo> FindRun(driver::Connection& connection, std::int64_t run_id);
 // Throws ValidationError.
 RunInfo GetRun(driver::Connection& connection, std::int64_t run_id);
-std::optional<RunInfo> FindRunByKey(driver::Connection& connection, std::int64_t queue_id,
-                                    std::string_view idempotency_key);
 
 // Listings throw ValidationError where the limit is out of its bounds.
 std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter);
