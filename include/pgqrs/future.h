@@ -220,7 +220,7 @@ class Future {
       } catch (...) {
         error = std::current_exception();
       }
-      next->Fail(error);
+      next->Fail(std::move(error));
     });
     return Future<Result>(std::move(next));
   }
@@ -266,8 +266,13 @@ class Future {
   struct promise_type : internal::CoroutineResult<T> {
     Future get_return_object() { return Future(this->state); }
     std::suspend_never initial_suspend() const noexcept { return {}; }
-    std::suspend_never final_suspend() const noexcept { return {}; }
-    void unhandled_exception() { this->state->Fail(std::current_exception()); }
+    std::suspend_never final_suspend() noexcept {
+      if (error) this->state->Fail(std::move(error));
+      return {};
+    }
+    void unhandled_exception() { error = std::current_exception(); }
+
+    std::exception_ptr error;
   };
 
  private:

@@ -59,26 +59,38 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
     Look();
   }
 
-  // Ends the wait: with what `end` does, unless it has ended already.
+  // Ends the wait with what `end` gives or throws, unless it has ended already.
   template <typename F>
   void End(const F& end) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (std::exchange(has_ended_, true)) return;
-    }
-    if (const auto store = store_.lock()) store->run_waiters().Remove(shared_from_this());
+    if (!BeginsToEnd()) return;
+    std::exception_ptr error;
     try {
       state_->Set(end());
     } catch (...) {
-      state_->Fail(std::current_exception());
+      error = std::current_exception();
     }
+    if (error) state_->Fail(std::move(error));
+  }
+
+  void Fail(std::exception_ptr error) {
+    if (BeginsToEnd()) state_->Fail(std::move(error));
   }
 
  private:
+  bool BeginsToEnd() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(has_ended_, true)) return false;
+    }
+    if (const auto store = store_.lock()) store->run_waiters().Remove(shared_from_this());
+    return true;
+  }
+
   void Look() {
     const auto store = store_.lock();
     if (!store) return;
     const auto self = shared_from_this();
+    std::exception_ptr error;
     try {
       store
           ->Read([run_id = run_id_](driver::Connection& connection) {
@@ -86,16 +98,21 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
           })
           .Then([self](Future<RunInfo> found) { self->Decide(std::move(found)); });
     } catch (...) {
-      End([error = std::current_exception()]() -> Json { std::rethrow_exception(error); });
+      error = std::current_exception();
     }
+    if (error) Fail(std::move(error));
   }
 
   void Decide(Future<RunInfo> found) {
     std::optional<RunInfo> run;
+    std::exception_ptr error;
     try {
       run = found.Get();
     } catch (...) {
-      End([error = std::current_exception()]() -> Json { std::rethrow_exception(error); });
+      error = std::current_exception();
+    }
+    if (!run) {
+      Fail(std::move(error));
       return;
     }
     if (IsFinished(run->status)) {
