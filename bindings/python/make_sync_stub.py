@@ -13,24 +13,50 @@ from pathlib import Path
 
 HEADER = """\
 import builtins
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, overload
+from typing import Any, Concatenate, Generic, Protocol, overload
 
 from ._config import Config as Config
 from ._core import QueueInfo as QueueInfo
 from ._core import QueueMessage as QueueMessage
 from ._core import QueueMetrics as QueueMetrics
+from ._core import RunRecord as RunRecord
+from ._core import StepRecord as StepRecord
+from ._core import Transaction as Transaction
 from ._core import WorkerHealth as WorkerHealth
 from ._core import WorkerInfo as WorkerInfo
 from ._core import WorkerStatus as WorkerStatus
+from ._core import WorkflowRecord as WorkflowRecord
+from ._core import WorkflowStatus as WorkflowStatus
 from ._errors import *
+from ._retry import BackoffStrategy as BackoffStrategy
+from ._retry import StepRetryPolicy as StepRetryPolicy
+from ._run import StepResultStatus as StepResultStatus
 from ._typing import P
 from ._worker import Discard as Discard
 from ._worker import RetryAfter as RetryAfter
+from ._workflow import Args, Result
 """
-MODULES = ["_dead_letters", "_tables", "_poll", "_store", "_admin", "_functions", "_worker"]
-IMPORTED = {"RetryAfter", "Discard"}
+MODULES = [
+    "_dead_letters",
+    "_tables",
+    "_workflow_tables",
+    "_poll",
+    "_store",
+    "_admin",
+    "_functions",
+    "_worker",
+    "_run",
+    "_workflow",
+    "_workflow_worker",
+]
+IMPORTED = {"RetryAfter", "Discard", "BackoffStrategy", "StepRetryPolicy", "StepResultStatus"}
+# Classes that programs make themselves.
+MADE = {"Worker", "WorkflowWorker"}
+# Of which public functions make use.
+PROTOCOLS = {"_StepDecorator", "_WorkflowDecorator"}
 RENAMED = {
     "__aiter__": "__iter__",
     "__anext__": "__next__",
@@ -60,7 +86,7 @@ class ToBlocking(ast.NodeTransformer):
 
 def is_public(name: str) -> bool:
     """Whether users see it, of a class."""
-    return not name.startswith("_") or name in RENAMED
+    return not name.startswith("_") or name in RENAMED or name == "__call__"
 
 
 def exported(package: Path) -> set[str]:
@@ -111,10 +137,10 @@ def stub_functions(body: list[ast.stmt], also: str = "") -> list[ast.stmt]:
 
 
 def stub_class(node: ast.ClassDef) -> ast.ClassDef:
-    """A class with what users see of it. Only workers are made by them."""
+    """A class with what users see of it. Only a few are made by them."""
     text = docstring(node)
     body: list[ast.stmt] = [ast.Expr(ast.Constant(text))] if text else []
-    also = "__init__" if node.name == "Worker" else ""
+    also = "__init__" if node.name in MADE else ""
     return ast.ClassDef(
         name=node.name,
         bases=node.bases,
@@ -127,7 +153,7 @@ def stub_class(node: ast.ClassDef) -> ast.ClassDef:
 def main() -> None:
     """Reads the package's sources and writes the stub."""
     package, stub = Path(sys.argv[1]), Path(sys.argv[2])
-    names = exported(package)
+    names = exported(package) | PROTOCOLS
     module = ast.Module([], [])
     for name in MODULES:
         body = [

@@ -24,6 +24,7 @@
 #include <pgqrs/records.h>           // IWYU pragma: export
 #include <pgqrs/run.h>               // IWYU pragma: export
 #include <pgqrs/run_context.h>       // IWYU pragma: export
+#include <pgqrs/run_control.h>       // IWYU pragma: export
 #include <pgqrs/store.h>             // IWYU pragma: export
 #include <pgqrs/time.h>              // IWYU pragma: export
 #include <pgqrs/transaction.h>       // IWYU pragma: export

@@ -122,6 +122,7 @@ class PgqrsStore {
   pgqrs::EngineMetrics EngineMetrics() const;
 
  private:
+  friend class RunControl;
   friend class WorkflowWorker;
 
   RunHandle TriggerRun(const WorkflowDefinition& workflow, const Json& input,

@@ -55,6 +55,19 @@ enum class StepKind : std::uint8_t {
 // "Step", "Transaction", "Sleep", "Now", "Uuid", "Event", "Child", "Parallel".
 std::string_view ToString(StepKind kind);
 
+// What a request of an execution was answered with.
+enum class RunOutcome : std::uint8_t {
+  kDone = 0,
+  // Another worker has started the run since, or the run is gone or finished. Nothing was changed;
+  // the execution has to stop, and leaves the message alone.
+  kStale = 1,
+  // The run is Cancelling or Cancelled. The execution has to stop, and finishes a run that is
+  // Cancelling as Cancelled.
+  kCancelled = 2,
+  // Somebody has asked for a pause. The execution has to stop, and pauses the run.
+  kPaused = 3,
+};
+
 struct WorkflowInfo {
   std::int64_t id = 0;  // That of its queue, which has the same name.
   std::string name;

@@ -43,6 +43,9 @@ class Workflows {
   RunHandle Get(std::int64_t run_id);
   Future<RunHandle> GetAsync(std::int64_t run_id);
 
+  // The same without a look at whether there is one: the calls of the handle tell.
+  RunHandle Handle(std::int64_t run_id);
+
   // Listings, a page at a time; see the filters.
   std::vector<RunInfo> Runs(const RunFilter& filter = {});
   Future<std::vector<RunInfo>> RunsAsync(const RunFilter& filter = {});
@@ -56,6 +59,7 @@ class Workflows {
 
   // Cancels all unfinished runs that the filter gives, whatever its limit, and tells how many.
   std::int64_t CancelMany(RunFilter filter);
+  Future<std::int64_t> CancelManyAsync(RunFilter filter);
 
   // Lets a run that failed or was cancelled go on: steps that have succeeded stay, the others have
   // all their tries again. ValidationError where it is in another state.

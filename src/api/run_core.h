@@ -5,6 +5,7 @@
 
 #include <pgqrs/json.h>
 #include <pgqrs/run_context.h>
+#include <pgqrs/run_control.h>
 #include <pgqrs/workflow_records.h>
 
 #include <atomic>
@@ -76,16 +77,10 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   // successfully is known here from then on.
   using Outcome = workflow::Outcome;
   CallPtr<Outcome, workflow::RecordRequest> MakeRecord(workflow::StoredStep step);
-  struct Received {
-    Outcome outcome = Outcome::kDone;
-    std::optional<Json> payload;
-  };
+  using Received = RunControl::Received;
   CallPtr<Received, workflow::ReceiveRequest> MakeReceive(workflow::StoredStep step,
                                                           std::string event);
-  struct Child {
-    Outcome outcome = Outcome::kDone;
-    std::int64_t id = 0;
-  };
+  using Child = RunControl::Child;
   CallPtr<Child, workflow::ChildRequest> MakeChild(
       workflow::StoredStep step, std::shared_ptr<const workflow::WorkflowRef> workflow,
       const Json& input, const ChildOptions& options, std::optional<int> version);

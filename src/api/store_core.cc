@@ -14,6 +14,7 @@
 #include "queue/schema.h"
 #include "queue/workers.h"
 #include "util/fork.h"
+#include "util/show.h"
 
 namespace pgqrs::internal {
 namespace {
@@ -152,6 +153,14 @@ void StoreCore::CheckNotForked() const {
 
 void StoreCore::CheckPayload(const Json& payload) const {
   internal::CheckPayload(config_, check_json_, payload);
+}
+
+void StoreCore::CheckOutput(const Json& output) const {
+  if (output.text().size() > config_.max_payload_size) {
+    throw ValidationError("output: has " + util::ShowBytes(output.text().size()) +
+                          "; max_payload_size is " + util::ShowBytes(config_.max_payload_size));
+  }
+  if (check_json_ != nullptr) check_json_(output.text());
 }
 
 void StoreCore::AddWorker(const std::shared_ptr<queue::Worker>& worker,

@@ -117,6 +117,9 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
   std::string_view dialect() const { return dialect_; }
   // Throws where the store cannot take the payload.
   void CheckPayload(const Json& payload) const;
+  // The same for what the code of a workflow gives: the rules for payloads do not hold for it, but
+  // for their size.
+  void CheckOutput(const Json& output) const;
   const std::shared_ptr<queue::Worker>& own_worker() const { return own_worker_; }
 
   template <typename T, typename RequestT>

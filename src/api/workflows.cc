@@ -68,6 +68,8 @@ Future<RunHandle> Workflows::GetAsync(std::int64_t run_id) {
 }
 RunHandle Workflows::Get(std::int64_t run_id) { return GetAsync(run_id).Get(); }
 
+RunHandle Workflows::Handle(std::int64_t run_id) { return {core(), run_id}; }
+
 Future<std::vector<RunInfo>> Workflows::RunsAsync(const RunFilter& filter) {
   CheckFilter(filter);
   return core()->Read(
@@ -112,11 +114,13 @@ void Workflows::SendEvent(std::int64_t run_id, std::string_view name, const Json
   core()->Run(MakeSendEvent(*core(), run_id, name, payload));
 }
 
-std::int64_t Workflows::CancelMany(RunFilter filter) {
+Future<std::int64_t> Workflows::CancelManyAsync(RunFilter filter) {
   CheckFilter(filter);
-  return core()
-      ->RunSteps(workflow::Cancellation(std::move(filter)), &workflow::Cancellation::cancelled)
-      .Get();
+  return core()->RunSteps(workflow::Cancellation(std::move(filter)),
+                          &workflow::Cancellation::cancelled);
+}
+std::int64_t Workflows::CancelMany(RunFilter filter) {
+  return CancelManyAsync(std::move(filter)).Get();
 }
 
 Future<void> Workflows::RetryAsync(std::int64_t run_id) {

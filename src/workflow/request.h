@@ -37,18 +37,7 @@ struct RunRef {
   std::int64_t queue_id = 0;
 };
 
-enum class Outcome : std::uint8_t {
-  kDone,
-  // Another worker has started the run since, or the run is gone or finished. Nothing was changed;
-  // the execution has to stop, and leaves the message alone.
-  kStale,
-  // The run is Cancelling or Cancelled. The execution has to stop. It finishes a Cancelling run
-  // with FinishRequest (kCancelled).
-  kCancelled,
-  // Somebody has asked for a pause. The execution has to stop, and suspends the run with
-  // SuspendRequest (is_pause).
-  kPaused,
-};
+using Outcome = RunOutcome;
 
 // A step as it is recorded. Name and ordinal are its key.
 struct StoredStep {

@@ -4,23 +4,41 @@ from typing import TYPE_CHECKING, Any
 
 from ._admin import Admin
 from ._config import Config
-from ._core import QueueInfo, QueueMessage, QueueMetrics, WorkerHealth, WorkerInfo, WorkerStatus
+from ._core import (
+    QueueInfo,
+    QueueMessage,
+    QueueMetrics,
+    RunRecord,
+    StepRecord,
+    Transaction,
+    WorkerHealth,
+    WorkerInfo,
+    WorkerStatus,
+    WorkflowRecord,
+    WorkflowStatus,
+)
 from ._dead_letters import DeadLetters
 from ._errors import (
     ConfigError,
     InternalError,
     MessageNotFoundError,
+    NonDeterminismError,
+    PausedError,
     PgqrsConnectionError,
     PgqrsError,
     QueueAlreadyExistsError,
     QueueNotFoundError,
     RateLimitedError,
+    RetriesExhaustedError,
     SchemaError,
     SerializationError,
     StateTransitionError,
+    StepNotReadyError,
     TimeoutError,
+    TransientStepError,
     ValidationError,
     WorkerNotFoundError,
+    WorkflowError,
 )
 from ._functions import (
     admin,
@@ -39,14 +57,29 @@ from ._functions import (
     produce_batch,
 )
 from ._poll import ConsumerIterator, DequeueBuilder
+from ._retry import BackoffStrategy, StepRetryPolicy
+from ._run import ChildRun, Run, RunBuilder, StepBuilder, StepGuard, StepResult, StepResultStatus
 from ._store import Consumer, Producer, Store, connect, connect_with
 from ._tables import Messages, Queues, Workers
+from ._workflow import (
+    WorkflowBuilder,
+    WorkflowDef,
+    WorkflowTriggerBuilder,
+    run,
+    step,
+    transaction_step,
+    workflow,
+)
+from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
 
 if TYPE_CHECKING:
     from ._worker import Discard, RetryAfter, Worker
+    from ._workflow_worker import WorkflowWorker
 
 __all__ = [
     "Admin",
+    "BackoffStrategy",
+    "ChildRun",
     "Config",
     "ConfigError",
     "Consumer",
@@ -57,6 +90,8 @@ __all__ = [
     "InternalError",
     "MessageNotFoundError",
     "Messages",
+    "NonDeterminismError",
+    "PausedError",
     "PgqrsConnectionError",
     "PgqrsError",
     "Producer",
@@ -67,12 +102,25 @@ __all__ = [
     "QueueNotFoundError",
     "Queues",
     "RateLimitedError",
+    "RetriesExhaustedError",
     "RetryAfter",
+    "Run",
+    "RunBuilder",
+    "RunRecord",
     "SchemaError",
     "SerializationError",
     "StateTransitionError",
+    "StepBuilder",
+    "StepGuard",
+    "StepNotReadyError",
+    "StepRecord",
+    "StepResult",
+    "StepResultStatus",
+    "StepRetryPolicy",
     "Store",
     "TimeoutError",
+    "Transaction",
+    "TransientStepError",
     "ValidationError",
     "Worker",
     "WorkerHealth",
@@ -80,6 +128,16 @@ __all__ = [
     "WorkerNotFoundError",
     "WorkerStatus",
     "Workers",
+    "WorkflowBuilder",
+    "WorkflowDef",
+    "WorkflowError",
+    "WorkflowRecord",
+    "WorkflowRuns",
+    "WorkflowStatus",
+    "WorkflowSteps",
+    "WorkflowTriggerBuilder",
+    "WorkflowWorker",
+    "Workflows",
     "admin",
     "archive",
     "archive_batch",
@@ -96,11 +154,20 @@ __all__ = [
     "extend_vt",
     "produce",
     "produce_batch",
+    "run",
+    "step",
+    "transaction_step",
+    "workflow",
 ]
 
 
 # With workers comes asyncio, which takes longer to import than all the rest.
-_LATER = ("Discard", "RetryAfter", "Worker")
+_LATER = {
+    "Discard": "_worker",
+    "RetryAfter": "_worker",
+    "Worker": "_worker",
+    "WorkflowWorker": "_workflow_worker",
+}
 
 
 def __dir__() -> list[str]:
@@ -114,7 +181,8 @@ def __getattr__(name: str) -> Any:
         return version("pgqrs")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import _worker
+    from importlib import import_module
 
-    value = globals()[name] = getattr(_worker, name)
+    module = import_module(f".{_LATER[name]}", __name__)
+    value = globals()[name] = getattr(module, name)
     return value

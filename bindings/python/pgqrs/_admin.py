@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ._arguments import instance
 from ._store import Store
+
+if TYPE_CHECKING:
+    from ._run import Run
 
 
 class Admin:
@@ -44,3 +49,7 @@ class Admin:
         ``WorkerNotFoundError`` where there is no such worker.
         """
         return await self._store._core.release_worker_messages(worker_id)
+
+    async def create_workflow(self, name: str, input: Any = None) -> Run:
+        """Makes the workflow of this name where it is missing, and triggers a run of it."""
+        return await self._store.trigger(name, input)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
 
 class PgqrsError(Exception):
     """Any error of pgqrs."""
@@ -57,3 +62,50 @@ class SchemaError(PgqrsError):
 
 class InternalError(PgqrsError):
     """The database failed. Nothing was changed, unless it says that the outcome is unknown."""
+
+
+class WorkflowError(PgqrsError):
+    """A run ended without a result: its own error, or that it was cancelled."""
+
+
+class NonDeterminismError(PgqrsError):
+    """The code of a workflow does not match the steps that are recorded for a run."""
+
+
+class TransientStepError(PgqrsError):
+    """Raised by a step: it is to be tried again later.
+
+    A step without a retry policy is tried three more times.
+
+    Args:
+        message: What was wrong.
+        code: What kind of error it was.
+        retry_after: How long to wait: a timedelta, or seconds. None: as the policy says.
+
+    Example:
+        >>> @pgqrs.step
+        ... async def fetch(run: pgqrs.Run, url: str) -> str:
+        ...     raise pgqrs.TransientStepError("busy", code="HTTP_429", retry_after=30)
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        code: str = "TransientStepError",
+        retry_after: float | timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class RetriesExhaustedError(PgqrsError):
+    """A step has failed for good: at its only try, or at its last one."""
+
+
+class StepNotReadyError(PgqrsError):
+    """A step that failed is to wait longer before it may be tried again."""
+
+
+class PausedError(PgqrsError):
+    """Raised by a step after ``run.pause``; and where a run is paused that was to be executed."""

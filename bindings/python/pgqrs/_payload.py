@@ -36,7 +36,8 @@ def _new_adapter(kind: Any) -> Any:
 _adapter = functools.cache(_new_adapter)
 
 
-def _loader(kind: Any) -> Callable[[str], Any]:
+def loader_of(kind: Any) -> Callable[[str], Any]:
+    """What makes an instance of a type of JSON text."""
     # Other types may be equal and read different things, as `int | str` and `str | int` do.
     adapter = _adapter(kind) if isinstance(kind, type) else _new_adapter(kind)
 
@@ -57,7 +58,7 @@ class Loading:
     """What becomes of payloads: instances of a type, or JSON values where there is none."""
 
     def __init__(self, kind: Any) -> None:
-        self._load = None if kind is None else _loader(kind)
+        self._load = None if kind is None else loader_of(kind)
 
     def __call__(self, messages: list[_core.QueueMessage[Any]]) -> list[_core.QueueMessage[Any]]:
         """The same messages."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ._store import Consumer, Store
+    from ._workflow import WorkflowDef
 
 _log = logging.getLogger("pgqrs")
 
@@ -167,6 +168,7 @@ class DequeueBuilder:
         self._at: int | None = None
         self._handler: Callable[[Any], Awaitable[Any]] | None = None
         self._takes_batches = False
+        self._workflow: WorkflowDef[Any, Any] | None = None
 
     def worker(self, consumer: Consumer[Any]) -> DequeueBuilder:
         """The consumer that takes them."""
@@ -203,6 +205,7 @@ class DequeueBuilder:
     ) -> DequeueBuilder:
         """The coroutine function that is awaited for each message, one at a time."""
         self._handler, self._takes_batches = coroutine_function(handler), False
+        self._workflow = None
         return self
 
     def handle_batch(
@@ -210,6 +213,19 @@ class DequeueBuilder:
     ) -> DequeueBuilder:
         """The coroutine function that is awaited for all messages that were taken together."""
         self._handler, self._takes_batches = coroutine_function(handler), True
+        self._workflow = None
+        return self
+
+    def handle_workflow(self, workflow: WorkflowDef[Any, Any]) -> DequeueBuilder:
+        """The workflow whose runs are executed, one at a time. :class:`WorkflowWorker` does more.
+
+        A run that fails ends as its workflow says. What is no ``Exception`` comes out of the poll,
+        with the run as it was and its message still held.
+        """
+        from ._workflow import WorkflowDef
+
+        self._workflow = instance("workflow", workflow, WorkflowDef)
+        self._handler, self._takes_batches = None, False
         return self
 
     async def poll(self, store: Store) -> None:
@@ -225,7 +241,7 @@ class DequeueBuilder:
         from ._store import Store
 
         instance("store", store, Store)
-        if self._handler is None:
+        if self._handler is None and self._workflow is None:
             raise ValidationError("handle: there is no handler")
         if (self._batch or 1) > 1 and not self._takes_batches:
             raise ValidationError("batch: a handler of single messages takes a batch of 1")
@@ -273,7 +289,7 @@ class DequeueBuilder:
         while True:
             messages = await self._take(worker, size, interval)
             if messages:
-                await self._handle(worker, loading(messages))
+                await self._handle(store, worker, loading(messages))
             if (time.monotonic() - looked) * 1_000_000 < interval:
                 continue
             looked = time.monotonic()
@@ -292,8 +308,11 @@ class DequeueBuilder:
         return messages
 
     async def _handle(
-        self, worker: _core.Consumer, messages: list[_core.QueueMessage[Any]]
+        self, store: Store, worker: _core.Consumer, messages: list[_core.QueueMessage[Any]]
     ) -> None:
+        if self._workflow is not None:
+            await self._execute(store, worker, self._workflow, messages[0])
+            return
         ids = [message.id for message in messages]
         assert self._handler is not None
         try:
@@ -306,3 +325,22 @@ class DequeueBuilder:
             raise
         else:
             await finish(worker, ids)
+
+    @staticmethod
+    async def _execute(
+        store: Store,
+        worker: _core.Consumer,
+        workflow: WorkflowDef[Any, Any],
+        message: _core.QueueMessage[Any],
+    ) -> None:
+        """Executes a run. Its end is that of the message too."""
+        from ._workflow import execute_message
+
+        try:
+            ended = await execute_message({workflow.version: workflow}, store, message)
+        except Exception:
+            _log.exception("run %d could not go on; its message is given back", message.id)
+            await give_back(worker, [message.id])
+            return
+        if ended.failed:
+            _log.warning("run %d has failed", message.id, exc_info=ended.told)

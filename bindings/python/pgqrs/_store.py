@@ -15,10 +15,14 @@ from ._payload import Loading
 from ._poll import ConsumerIterator
 from ._tables import Messages, Queues, Workers
 from ._typing import P
+from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
+
+    from ._run import Run
+    from ._workflow import WorkflowDef
 
 
 def _delay(delay: float | timedelta) -> int | None:
@@ -215,6 +219,7 @@ class Store:
     def __init__(self, core: _core.Store, config: Config) -> None:
         self._core = core
         self._config = config
+        self._workflow_ids: dict[str, int] = {}
 
     async def __aenter__(self) -> Store:
         return self
@@ -308,6 +313,49 @@ class Store:
     async def get_workers(self) -> Workers:
         """The table of workers."""
         return Workers(self)
+
+    async def get_workflows(self) -> Workflows:
+        """The table of workflows."""
+        return Workflows(self)
+
+    async def get_workflow_runs(self) -> WorkflowRuns:
+        """The table of runs."""
+        return WorkflowRuns(self)
+
+    async def get_workflow_steps(self) -> WorkflowSteps:
+        """The table of steps."""
+        return WorkflowSteps(self)
+
+    async def trigger(
+        self,
+        workflow: WorkflowDef[Any, Any] | str,
+        input: Any = None,
+        *,
+        idempotency_key: str | None = None,
+        delay: float | timedelta | None = None,
+        priority: int = 5,
+    ) -> Run:
+        """Triggers a run of a workflow, which is made where it is missing.
+
+        Args:
+            workflow: The workflow, or its name.
+            input: Any JSON value, a pydantic model or a dataclass.
+            idempotency_key: The same key gives the same run of a workflow, however often it is
+                triggered.
+            delay: How long nobody starts it: a timedelta, or seconds.
+            priority: 0 (first) to 9.
+        """
+        from ._workflow import trigger
+
+        return await trigger(self, workflow, input, idempotency_key, delay, priority)
+
+    async def send_event(self, run: Run | int, name: str, payload: Any = None) -> None:
+        """Sends an event to a run, or to that of this id, for :meth:`Run.wait_event`.
+
+        ``ValidationError`` where there is no such run, or it is finished.
+        """
+        run_id = run if isinstance(run, int) else run.id()
+        await self._core.send_event(run_id, name, payload)
 
     async def bootstrap(self) -> None:
         """Installs or upgrades the schema."""

@@ -38,7 +38,7 @@ _log = logging.getLogger("pgqrs.worker")
 _LONGEST_REASON = 2000
 _SHORTEST_LEASE = micros("lease", 0.1)
 _LONG = micros("timeout", 60)
-_PAUSE_WHEN_AWAY = 1.0  # Seconds, after a call that has waited for as long as the store lets it.
+PAUSE_WHEN_AWAY = 1.0  # Seconds, after a call that has waited for as long as the store lets it.
 
 
 def _in_thread(handler: Callable[[Any], Any], message: _core.QueueMessage[Any]) -> Any:
@@ -53,6 +53,20 @@ def _from_1(argument: str, number: int) -> int:
     if whole(argument, number) < 1:
         raise ValidationError(f"{argument}: must be at least 1, and is {number}")
     return number
+
+
+@contextmanager
+def signals(loop: asyncio.AbstractEventLoop, on_signal: Callable[[], None]) -> Iterator[None]:
+    """Lets signals end a worker, and puts back what was there for them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            loop.add_signal_handler(number, on_signal)
+        yield
+    finally:
+        for number, handler in before.items():
+            if loop.remove_signal_handler(number) and handler is not None:
+                signal.signal(number, handler)
 
 
 class RetryAfter(Exception):
@@ -216,24 +230,11 @@ class Worker(Generic[P]):
         if self._loop is not None:
             raise PgqrsError("this worker runs already, or has ended: make another one")
         self._loop = asyncio.get_running_loop()
-        with self._signals(self._loop) if handle_signals else nullcontext():
+        with signals(self._loop, self._on_signal) if handle_signals else nullcontext():
             queue = await self._store._core.open_queue(self._queue)
             # Its end gives back what is not finished.
             async with closing(await queue.new_consumer("worker")) as self._consumer:
                 await self._work()
-
-    @contextmanager
-    def _signals(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        """Lets signals end the worker, and puts back what was there for them."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            for number in before:
-                loop.add_signal_handler(number, self._on_signal)
-            yield
-        finally:
-            for number, handler in before.items():
-                if loop.remove_signal_handler(number) and handler is not None:
-                    signal.signal(number, handler)
 
     def _on_signal(self) -> None:
         if self._stopping.is_set():
@@ -276,7 +277,7 @@ class Worker(Generic[P]):
                     self._start(await self._take_unless(stopping, free))
                 except PgqrsConnectionError as error:
                     _log.warning("the database is away; going on when it is back: %s", error)
-                    await asyncio.wait([stopping], timeout=_PAUSE_WHEN_AWAY)
+                    await asyncio.wait([stopping], timeout=PAUSE_WHEN_AWAY)
         finally:
             stopping.cancel()
 
@@ -288,7 +289,10 @@ class Worker(Generic[P]):
                 continue
             task = asyncio.ensure_future(self._handle(message))
             self._running[task] = message.id
-            task.add_done_callback(self._running.pop)
+            task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task)
 
     async def _take_unless(
         self, stopping: asyncio.Future[Any], count: int

@@ -16,21 +16,43 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import _admin, _arguments, _core, _dead_letters, _functions, _poll, _store, _tables, _worker
+from . import (
+    _admin,
+    _arguments,
+    _core,
+    _dead_letters,
+    _functions,
+    _poll,
+    _run,
+    _store,
+    _tables,
+    _worker,
+    _workflow,
+    _workflow_tables,
+    _workflow_worker,
+)
 from ._config import Config
 from ._core import (
     QueueInfo,
     QueueMessage,
     QueueMetrics,
+    RunRecord,
+    StepRecord,
+    Transaction,
     WorkerHealth,
     WorkerInfo,
     WorkerStatus,
+    WorkflowRecord,
+    WorkflowStatus,
 )
 from ._drive import run_blocking
 from ._errors import *  # noqa: F403  All of them.
+from ._retry import BackoffStrategy, StepRetryPolicy
+from ._run import StepResultStatus
 from ._worker import Discard, RetryAfter
 
 if TYPE_CHECKING:
@@ -80,6 +102,10 @@ def _to_async(value: Any) -> Any:
     return value
 
 
+def _to_async_all(values: Any) -> Any:
+    return [_to_async(each) for each in _arguments.items("workflows", values)]
+
+
 def _plain_handler(handler: Any) -> Callable[..., Any]:
     """A handler that is refused where it is, or turns out to be, asynchronous."""
     if _is_coroutine_function(_arguments.handler_of_messages(handler)):
@@ -119,7 +145,7 @@ def _converter(
 ) -> Callable[[tuple[Any, ...], dict[str, Any]], tuple[list[Any], dict[str, Any]]]:
     """What makes arguments for this function of those for the blocking one."""
     names = list(inspect.signature(function).parameters)
-    by_name = {"handler": convert_handler}
+    by_name = {"handler": convert_handler, "workflows": _to_async_all}
     converters = [by_name.get(name, _to_async) for name in names]
 
     def convert(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -200,7 +226,7 @@ def _make_class(wrapped: type, *, can_be_made: bool = False) -> type[_Blocking]:
     return made
 
 
-def _run(self: _Blocking, *, handle_signals: bool = False) -> None:
+def _run_worker(self: _Blocking, *, handle_signals: bool = False) -> None:
     asyncio.run(self._async.run(handle_signals=handle_signals))
 
 
@@ -216,8 +242,128 @@ Messages = _make_class(_tables.Messages)
 Workers = _make_class(_tables.Workers)
 Worker = _make_class(_worker.Worker, can_be_made=True)
 # In an event loop, for the threads.
-Worker.run = functools.wraps(_worker.Worker.run)(_run)  # type: ignore[attr-defined]
+Worker.run = functools.wraps(_worker.Worker.run)(_run_worker)  # type: ignore[attr-defined]
 
+Run = _make_class(_run.Run)
+RunBuilder = _make_class(_run.RunBuilder, can_be_made=True)
+StepBuilder = _make_class(_run.StepBuilder, can_be_made=True)
+StepResult = _make_class(_run.StepResult)
+StepGuard = _make_class(_run.StepGuard)
+ChildRun = _make_class(_run.ChildRun)
+Workflows = _make_class(_workflow_tables.Workflows)
+WorkflowRuns = _make_class(_workflow_tables.WorkflowRuns)
+WorkflowSteps = _make_class(_workflow_tables.WorkflowSteps)
+WorkflowBuilder = _make_class(_workflow.WorkflowBuilder, can_be_made=True)
+WorkflowTriggerBuilder = _make_class(_workflow.WorkflowTriggerBuilder)
+WorkflowDef = _make_class(_workflow.WorkflowDef)
+WorkflowWorker = _make_class(_workflow_worker.WorkflowWorker, can_be_made=True)
+
+
+def _call_workflow(self: _Blocking, run: Any, *args: Any, **kwargs: Any) -> Any:
+    return run_blocking(self._async(_to_async(run), *args, **kwargs))
+
+
+def _start_worker(self: Any) -> Any:
+    self._thread = threading.Thread(target=self.run, name="pgqrs-workflows")
+    self._thread.start()
+    return self
+
+
+def _stop_worker(self: Any, *_: object) -> None:
+    self.stop()
+    self._thread.join()
+
+
+WorkflowDef.__call__ = _call_workflow  # type: ignore[attr-defined]
+WorkflowWorker.run = functools.wraps(_workflow_worker.WorkflowWorker.run)(  # type: ignore[attr-defined]
+    _run_worker
+)
+WorkflowWorker.__enter__ = _start_worker  # type: ignore[attr-defined]
+WorkflowWorker.__exit__ = _stop_worker  # type: ignore[attr-defined]
+
+
+def _plain_function(argument: str, function: Any) -> Any:
+    if not callable(function):
+        raise TypeError(
+            f"{argument}: a function is wanted, not {_arguments.kind_name(type(function))}"
+        )
+    if _is_coroutine_function(function):
+        raise TypeError(f"{argument}: a plain function is wanted; pgqrs takes coroutine functions")
+    return function
+
+
+def _async_function(plain: Any) -> Any:
+    """What calls a plain function of a workflow, or a step, in the same thread."""
+
+    @functools.wraps(plain)
+    async def call(run: Any, *args: Any, **named: Any) -> Any:
+        before = _core.set_blocking(False)
+        try:
+            return plain(_to_blocking(run), *args, **named)
+        finally:
+            _core.set_blocking(before)
+
+    return call
+
+
+def step(function: Any = None, /, **options: Any) -> Any:
+    """See :func:`pgqrs.step`."""
+    if function is None and not options:
+        return _to_blocking(_run.StepBuilder())
+    if options.get("timeout") is not None:
+        raise TypeError("timeout: a plain function cannot be cancelled")
+
+    def decorate(function: Any) -> Any:
+        plain = _plain_function("step", function)
+        return _called_blocking(plain, _workflow.step(**{"name": None, **options}))
+
+    return decorate if function is None else decorate(function)
+
+
+def _called_blocking(plain: Any, decorator: Any) -> Any:
+    made = decorator(_async_function(plain))
+
+    @functools.wraps(plain)
+    def call(run: Any, *args: Any, **named: Any) -> Any:
+        return run_blocking(made(_to_async(run), *args, **named))
+
+    return call
+
+
+def transaction_step(function: Any, /) -> Any:
+    """See :func:`pgqrs.transaction_step`."""
+    made = _workflow.transaction_step(function)
+
+    @functools.wraps(function)
+    def call(run: Any, *args: Any, **named: Any) -> Any:
+        return run_blocking(made(_to_async(run), *args, **named))
+
+    return call
+
+
+def workflow(function: Any = None, /, **options: Any) -> Any:
+    """See :func:`pgqrs.workflow`."""
+    if function is None and not options:
+        return _to_blocking(_workflow.WorkflowBuilder())
+    decorator = _workflow.workflow(**{"name": None, **options})
+
+    def decorate(function: Any) -> Any:
+        plain = _plain_function("workflow", function)
+        made = decorator(_async_function(plain))
+        made._plain = lambda run, *args: plain(_to_blocking(run), *args)
+        return _to_blocking(made)
+
+    return decorate if function is None else decorate(function)
+
+
+for _made, _documented in (
+    (step, _workflow.step),
+    (transaction_step, _workflow.transaction_step),
+    (workflow, _workflow.workflow),
+):
+    _made.__doc__ = (_documented.__doc__ or "").replace("coroutine function", "plain function")
+
+run = _blocking(_workflow.run)
 admin = _blocking(_functions.admin)
 archive = _blocking(_functions.archive)
 archive_batch = _blocking(_functions.archive_batch)

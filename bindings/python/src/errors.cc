@@ -41,6 +41,9 @@ const char* NameOf(const Error& error) {
       Class{Is<StateTransitionError>, "StateTransitionError"},
       Class{Is<InternalError>, "InternalError"},
       Class{Is<SchemaError>, "SchemaError"},
+      Class{Is<RetriesExhaustedError>, "RetriesExhaustedError"},
+      Class{Is<WorkflowError>, "WorkflowError"},
+      Class{Is<NonDeterminismError>, "NonDeterminismError"},
   };
   for (const auto& each : kClasses) {
     if (each.is(error)) return each.name;

@@ -12,6 +12,7 @@
 #include "records.h"
 #include "request.h"
 #include "store.h"
+#include "workflow.h"
 
 NB_MODULE(_core, module) {
   using namespace pgqrs::python;
@@ -25,6 +26,7 @@ NB_MODULE(_core, module) {
   TranslateErrors();
   BindRequest(module);
   BindRecords(module);
+  BindWorkflowRecords(module);
   BindConsumer(module);
   BindQueue(module);
   BindStore(module);

@@ -19,10 +19,6 @@ std::optional<std::string> TextOrNone(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
-std::optional<std::string> IsoOrNone(const std::optional<TimePoint>& time) {
-  return time ? std::optional(ToIso(*time)) : std::nullopt;
-}
-
 nb::object Payload(QueueMessage& message) {
   if (!message.payload_object.is_valid()) {
     message.payload_object = message.load.is_valid() ? nb::object(message.load(message.payload))
@@ -52,7 +48,8 @@ nb::object ToPython(const Message& message, std::int64_t queue_id) {
                                .consumer_worker_id = message.worker_id(),
                                .reason = {},
                                .last_error = {},
-                               .payload = message.payload().text()});
+                               .payload = message.payload().text(),
+                               .lease_token = RunTicket::Of(message).lease_token});
 }
 
 nb::object ToPython(const MessageInfo& message) {
@@ -83,6 +80,10 @@ std::string ToIso(TimePoint time) {
                 static_cast<int>(clock.seconds().count()),
                 static_cast<int>(clock.subseconds().count()));
   return text.data();
+}
+
+std::optional<std::string> IsoOrNone(const std::optional<TimePoint>& time) {
+  return time ? std::optional(ToIso(*time)) : std::nullopt;
 }
 
 namespace {

@@ -27,6 +27,7 @@ struct QueueMessage {
   std::string reason;      // Why it is a dead letter.
   std::string last_error;  // What the last release said.
   std::string payload;
+  std::int64_t lease_token = 0;          // Of a message under lease, for the start of its run.
   nanobind::object load = {};            // Makes it of the text, in place of the reader of JSON.
   nanobind::object payload_object = {};  // Once it was asked for.
 };
@@ -36,6 +37,7 @@ nanobind::object ToPython(const MessageInfo& message);
 
 // ISO 8601 in UTC, with microseconds and offset: 2026-05-17T08:30:00.000000+00:00.
 std::string ToIso(TimePoint time);
+std::optional<std::string> IsoOrNone(const std::optional<TimePoint>& time);
 
 void BindRecords(nanobind::module_& module);
 

@@ -12,18 +12,14 @@
 #include "answers.h"
 #include "arguments.h"
 #include "gil.h"
-#include "held.h"
 #include "request.h"
+#include "workflow.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace pgqrs::python {
 namespace {
-
-struct PyStore {
-  Held<PgqrsStore> store;
-};
 
 // The field of a configuration. ConfigError where it has another type.
 template <typename T>
@@ -140,6 +136,7 @@ void BindStore(nb::module_& module) {
   nb::class_<PyStore> store(module, "Store");
   BindQueues(store);
   BindWorkers(store);
+  BindWorkflows(module, store);
   store.def_prop_ro("worker_id", [](const PyStore& self) { return self.store->worker_id(); })
       .def("close", [](PyStore& self) { self.store.Drop(); })
       .def(

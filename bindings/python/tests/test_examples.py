@@ -161,7 +161,7 @@ def public(module: Any) -> list[tuple[str, Any]]:
 
 def is_example_wanted(value: Any) -> bool:
     """Of classes, but of errors only where programs raise them."""
-    raised = (pgqrs.Discard, pgqrs.RetryAfter)
+    raised = (pgqrs.Discard, pgqrs.RetryAfter, pgqrs.TransientStepError)
     return inspect.isclass(value) and (not issubclass(value, Exception) or value in raised)
 
 

@@ -23,7 +23,15 @@ def test_it_has_the_names_of_the_other_one() -> None:
     def names(module: object) -> set[str]:
         return {name for name in vars(module) if not name.startswith("_")}
 
-    imported = {"annotations", "asyncio", "functools", "inspect", "types", "run_blocking"}
+    imported = {
+        "annotations",
+        "asyncio",
+        "functools",
+        "inspect",
+        "threading",
+        "types",
+        "run_blocking",
+    }
     ours = names(pgqrs.sync) - imported - {"Any", "TYPE_CHECKING"}
     assert ours == set(pgqrs.__all__)
     for name in ours:

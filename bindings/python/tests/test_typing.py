@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(pgqrs.__file__).parent
+ENUMS = (_core.WorkerStatus, _core.WorkflowStatus)
 
 # What is of nanobind's making, which the test below looks at, and of typing.
 NOT_COMPARED = r"""
@@ -54,7 +55,7 @@ def in_stub(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, list[
             yield prefix + node.name, None
         elif isinstance(node, ast.FunctionDef):
             yield prefix + node.name, parameters_of(ast.unparse(node).splitlines()[0].rstrip(":"))
-        elif isinstance(node, ast.Assign) and prefix.startswith("WorkerStatus"):
+        elif isinstance(node, ast.Assign) and prefix.startswith(("WorkerStatus", "WorkflowStatus")):
             yield from ((prefix + target.id, None) for target in node.targets if is_name(target))
 
 
@@ -66,7 +67,7 @@ def at_runtime(owner: Any, prefix: str = "") -> Iterator[tuple[str, list[str] | 
     """The same of the module."""
     shown = {"__await__", "__iter__", "__next__", "__repr__", "__str__", "__or__", "__int__"}
     for name, value in vars(owner).items():
-        if name.startswith("_") and (name not in shown or owner is _core.WorkerStatus):
+        if name.startswith("_") and (name not in shown or owner in ENUMS):
             continue
         signatures = getattr(value, "__nb_signature__", None)
         if isinstance(value, type):
@@ -92,7 +93,7 @@ def test_the_module_is_as_its_stub_has_it() -> None:
 def test_every_public_name_is_exported_and_documented() -> None:
     assert all(hasattr(pgqrs, name) for name in pgqrs.__all__)  # Some come when asked for.
     public = {name for name in vars(pgqrs) if not name.startswith("_")}
-    public -= {"sync", "annotations", "Any", "TYPE_CHECKING"}
+    public -= {"sync", "decorators", "annotations", "Any", "TYPE_CHECKING"}
     assert public == set(pgqrs.__all__)
     for name in public:
         value = getattr(pgqrs, name)

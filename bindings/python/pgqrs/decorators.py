@@ -1,0 +1,9 @@
+"""The decorators of workflows, under the name that programs import them by.
+
+Example:
+    >>> from pgqrs.decorators import WorkflowDef, step, workflow
+"""
+
+from ._workflow import WorkflowDef, step, workflow
+
+__all__ = ["WorkflowDef", "step", "workflow"]

@@ -1,0 +1,230 @@
+#include <pgqrs/run_control.h>
+#include <pgqrs/store.h>
+
+#include <exception>
+#include <limits>
+#include <utility>
+
+#include "api/arguments.h"
+#include "api/moved_from.h"
+#include "api/run_core.h"
+#include "api/store_core.h"
+#include "api/transaction_core.h"
+#include "api/workflow_refs.h"
+#include "workflow/transaction_step.h"
+
+namespace pgqrs {
+
+using internal::RunCore;
+using internal::StepClaim;
+using internal::StoreCore;
+using workflow::StoredStep;
+
+struct RunControl::State {
+  std::shared_ptr<RunCore> core;
+  RunOutcome outcome = RunOutcome::kStale;
+  RunStatus status = RunStatus::kQueued;
+  std::optional<Json> output;
+  std::optional<Json> error;
+};
+
+namespace {
+
+StoredStep ToStored(const ClaimedStep& step) {
+  return {.name = step.name,
+          .ordinal = step.ordinal,
+          .position = step.position,
+          .kind = step.kind,
+          .status = step.status,
+          .attempts = step.attempts,
+          .input = {},
+          .output = step.output,
+          .error = step.error,
+          .retry_at = step.retry_at,
+          .wake_at = step.wake_at,
+          .child_id = step.child_id};
+}
+
+ClaimedStep ToClaimed(StoredStep step, bool is_recorded) {
+  return {.name = std::move(step.name),
+          .ordinal = step.ordinal,
+          .position = step.position,
+          .kind = step.kind,
+          .is_recorded = is_recorded,
+          .status = step.status,
+          .attempts = step.attempts,
+          .output = std::move(step.output),
+          .error = std::move(step.error),
+          .retry_at = step.retry_at,
+          .wake_at = step.wake_at,
+          .child_id = step.child_id};
+}
+
+ClaimedStep ToClaimed(StepClaim claim) {
+  return ToClaimed(std::move(claim.step), claim.is_recorded);
+}
+
+void CheckStepName(std::string_view name) {
+  constexpr std::size_t kMaxName = 255;
+  if (name.empty()) throw ValidationError("step name: is empty");
+  internal::CheckText("step name", name, kMaxName);
+}
+
+}  // namespace
+
+RunTicket RunTicket::Of(const Message& message) {
+  const auto target = internal::MessageAccess::Target(message);
+  return {.run_id = message.id(), .queue_id = target.queue_id, .lease_token = target.lease_token};
+}
+
+Future<RunControl> RunControl::StartAsync(const PgqrsStore& store, const RunTicket& ticket,
+                                          const Json& payload, std::optional<int> code_version) {
+  auto& core = store.core();
+  if (code_version) {
+    internal::CheckCount("version", *code_version, 1, std::numeric_limits<int>::max());
+  }
+  auto call = core.MakeCall<RunControl, workflow::StartRequest>(
+      [shared = core.shared_from_this()](workflow::StartRequest& started) {
+        auto state = std::make_shared<State>();
+        state->outcome = started.outcome;
+        state->status = started.status;
+        state->output = std::move(started.output);
+        state->error = std::move(started.failure);
+        state->core = std::make_shared<RunCore>(shared, started);
+        return RunControl(std::move(state));
+      });
+  call->run = {.id = ticket.run_id, .queue_id = ticket.queue_id};
+  call->lease_token = ticket.lease_token;
+  call->payload = payload;
+  call->code_version = code_version;
+  return core.Submit(std::move(call));
+}
+
+RunCore& RunControl::core() const {
+  return *internal::CheckNotMovedFrom(state_, "a RunControl")->core;
+}
+
+RunOutcome RunControl::outcome() const { return state_->outcome; }
+RunStatus RunControl::status() const { return state_->status; }
+const std::optional<Json>& RunControl::output() const { return state_->output; }
+const std::optional<Json>& RunControl::error() const { return state_->error; }
+std::int64_t RunControl::id() const { return core().id(); }
+const Json& RunControl::input() const { return core().input(); }
+std::optional<int> RunControl::version() const { return core().version(); }
+
+TimePoint RunControl::CurrentTime() const { return core().store().engine().ApproximateNow(); }
+
+ClaimedStep RunControl::Claim(const std::string& scope, std::string_view name, StepKind kind) {
+  CheckStepName(name);
+  return ToClaimed(core().Claim(scope, name, kind));
+}
+
+ClaimedStep RunControl::Find(std::string_view name) const {
+  CheckStepName(name);
+  return ToClaimed(core().Find(name));
+}
+
+ClaimedStep RunControl::Get(const std::string& name, int ordinal) const {
+  return ToClaimed(core().Get(name, ordinal), true);
+}
+
+void RunControl::CheckEnd() const { core().CheckEnd(); }
+
+void RunControl::CheckOutput(const Json& output) const { core().store().CheckOutput(output); }
+
+Future<RunOutcome> RunControl::RecordAsync(const ClaimedStep& step) const {
+  return core().store().Submit(core().MakeRecord(ToStored(step)));
+}
+
+Future<RunControl::Received> RunControl::ReceiveAsync(const ClaimedStep& step,
+                                                      std::string_view event) const {
+  return core().store().Submit(core().MakeReceive(ToStored(step), std::string(event)));
+}
+
+Future<RunControl::Child> RunControl::ChildAsync(const ClaimedStep& step, std::string_view workflow,
+                                                 const Json& input, const ChildOptions& options,
+                                                 std::optional<int> version) const {
+  core().store().CheckPayload(input);
+  internal::CheckCount("priority", options.priority, 0, queue::kPriorities - 1);
+  if (options.delay) internal::CheckDuration("delay", *options.delay, Duration::zero());
+  auto& refs = core().store().workflows();
+  const auto trigger = [core = state_->core, stored = ToStored(step), input, options,
+                        version](internal::WorkflowRefs::Ref ref) {
+    return core->store().Submit(core->MakeChild(stored, std::move(ref), input, options, version));
+  };
+  if (auto known = refs.Find(workflow)) return trigger(std::move(known));
+  return [](Future<internal::WorkflowRefs::Ref> getting, auto submit) -> Future<Child> {
+    auto ref = co_await std::move(getting);
+    co_return co_await submit(std::move(ref));
+  }(refs.GetAsync(core().store(), workflow), trigger);
+}
+
+Future<RunOutcome> RunControl::SuspendAsync(const RunWaitFor& wait) const {
+  internal::RunWait waits = {
+      .steps = {}, .until = wait.until, .events = wait.events, .children = wait.children};
+  for (const auto& step : wait.steps) waits.steps.push_back(ToStored(step));
+  return core().store().Submit(core().MakeSuspend(std::move(waits)));
+}
+
+Future<RunOutcome> RunControl::GiveBackAsync(Duration delay) const {
+  return core().store().Submit(core().MakeGiveBack(delay));
+}
+
+Future<RunOutcome> RunControl::PauseAsync(const std::optional<Json>& reason,
+                                          std::optional<Duration> resume_after,
+                                          const std::vector<ClaimedStep>& steps) const {
+  if (resume_after) internal::CheckDuration("resume_after", *resume_after, Duration::zero());
+  auto call = core().MakePause(reason, resume_after);
+  for (const auto& step : steps) call->steps.push_back(ToStored(step));
+  return core().store().Submit(std::move(call));
+}
+
+Future<RunOutcome> RunControl::FinishAsync(RunStatus status, const std::optional<Json>& output,
+                                           const std::optional<Json>& error) const {
+  return core().store().Submit(core().MakeFinish(status, output, error));
+}
+
+RunOutcome RunControl::Transact(ClaimedStep& step, const std::function<Json(Transaction&)>& body,
+                                bool& body_threw) const {
+  auto stored = ToStored(step);
+  ++stored.attempts;
+  stored.error.reset();
+  stored.retry_at.reset();
+  body_threw = false;
+  workflow::TransactionStep work(core().run(), core().epoch(), stored,
+                                 [&](driver::Connection& connection) {
+                                   body_threw = false;
+                                   internal::TransactionCore transaction(connection);
+                                   try {
+                                     auto output = body(transaction.transaction());
+                                     transaction.CheckSound();
+                                     core().store().CheckOutput(output);
+                                     return output;
+                                   } catch (const driver::Failure&) {
+                                     throw;
+                                   } catch (...) {
+                                     // What passes is no fault of the body's, in whatever it has
+                                     // wrapped that.
+                                     try {
+                                       transaction.CheckSound();
+                                     } catch (const driver::Failure&) {
+                                       throw;
+                                     } catch (...) {
+                                       // The body has thrown because of it.
+                                     }
+                                     body_threw = true;
+                                     throw;
+                                   }
+                                 });
+  core().store().engine().Transact(
+      [&](driver::Connection& connection) { work.Run(connection); },
+      [&](driver::Connection& connection) { return work.IsRecorded(connection); });
+  if (work.outcome() != RunOutcome::kDone) return work.outcome();
+  step.attempts = stored.attempts;
+  step.status = stored.status = StepStatus::kSuccess;
+  step.output = stored.output = work.output();
+  core().Know(stored);
+  return RunOutcome::kDone;
+}
+
+}  // namespace pgqrs
