@@ -150,7 +150,7 @@ int Flow(const Arguments& arguments) {
   const std::filesystem::path path(arguments.at(2));
   const auto sample = DefineSample(BodyNotes((path.parent_path() / "notes").string()));
   WorkflowWorker worker(store, {sample.parent, sample.child},
-                        {.concurrency = 3, .lease = std::chrono::milliseconds(300)});
+                        {.concurrency = 3, .lease = std::chrono::seconds(1)});
   worker.Start();
   std::deque<pgqrs::Run<std::string>> runs;
   for (int i = 0;; ++i) {
