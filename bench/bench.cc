@@ -55,6 +55,10 @@ constexpr std::array kScenarios = {
     Scenario{"memory", FlatMemory, kOnFiles},
     Scenario{"open", OpenExisting, kOnFiles},
     Scenario{"cost", CostOfMessage, Backend::kPostgres},
+    Scenario{"workflow-steps", WorkflowSteps},
+    Scenario{"workflow-runs", WorkflowRuns},
+    Scenario{"workflow-replay", WorkflowReplay},
+    Scenario{"workflow-cost", CostOfStep, Backend::kPostgres},
     Scenario{"steady-alone", SteadyState, Backend::kPostgres, minutes(kMostMinutes + 5)},
     Scenario{"steady-pinned", PinnedState, Backend::kPostgres, minutes(kMostMinutes + 5)},
 };
@@ -181,6 +185,9 @@ int RunChild(CommandLine& line) {
   if (line.child == kFillChild) return FillChild(line.options, line.database, line.count);
   if (line.child == kDrainChild) return DrainChild(line.options, line.database, line.count);
   if (line.child == kEnqueueChild) return EnqueueChild(line.options, line.database, line.count);
+  if (line.child == kRunsChild) return RunsChild(line.options, line.database, line.count);
+  if (line.child == kStepsChild) return StepsChild(line.options, line.database, line.count);
+  if (line.child == kReplayChild) return ReplayChild(line.options, line.database, line.count);
   throw std::runtime_error("no such child: " + line.child);
 }
 

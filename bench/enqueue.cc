@@ -8,6 +8,7 @@
 #include <span>
 
 #include "limits/limit.h"
+#include "lone_commits.h"
 #include "measure.h"
 #include "place.h"
 #include "scenarios.h"
@@ -37,20 +38,7 @@ void VerifyEnqueued(pgqrs::Queue& queue, std::vector<std::int64_t> ids, std::int
   VerifyQueue(queue, count, 0);
 }
 
-// One connection that commits one message after the other.
-Contestant LimitAlone(std::int64_t count) {
-  return {"limit", [=](const Place& place) {
-            const auto limit = place.OpenLimit();
-            const auto payload = PayloadText(0);
-            const Stopwatch watch;
-            for (std::int64_t i = 0; i < count; ++i) limit->EnqueueOne(payload);
-            const auto rate = watch.Rate(count);
-            limit->Verify(count, 0);
-            return rate;
-          }};
-}
-
-// The same from `threads` threads; each does its share, one call after another.
+// `threads` threads enqueue; each does its share, one call after another.
 double EnqueueSingly(const Place& place, std::int64_t count, int threads) {
   auto store = place.Open();
   auto queue = store.Queue(kQueueName);
@@ -100,7 +88,7 @@ double EnqueueBatches(const Place& place, std::int64_t count, bool parse) {
 std::vector<Line> EnqueueAlone(const Options& options) {
   const auto count = options.Scaled(3'000, 300);
   const std::array contestants = {
-      LimitAlone(count),
+      LoneCommits(count),
       Contestant{"pgqrs", [=](const Place& place) { return EnqueueSingly(place, count, 1); }}};
   const auto figures = RunRounds(options, "lone enqueue", contestants);
   return {CompareRounds("enqueue, 1 thread × 1", figures[0], figures[1], 0.85)};
@@ -112,7 +100,7 @@ std::vector<Line> EnqueueManyThreads(const Options& options) {
   const int threads = options.is_postgres() ? 256 : 64;
   const auto count = options.Scaled(200'000, std::int64_t{25} * threads);
   const std::array contestants = {
-      options.is_postgres() ? LimitAlone(options.Scaled(3'000, 300))
+      options.is_postgres() ? LoneCommits(options.Scaled(3'000, 300))
                             : LimitBulk(options.Scaled(500'000, 50'000)),
       Contestant{"threads",
                  [=](const Place& place) { return EnqueueSingly(place, count, threads); }}};

@@ -55,6 +55,12 @@ std::vector<Line> IdleCpu(const Options& options);
 std::vector<Line> FlatMemory(const Options& options);
 std::vector<Line> OpenExisting(const Options& options);
 
+// workflow.cc
+std::vector<Line> WorkflowSteps(const Options& options);
+std::vector<Line> WorkflowRuns(const Options& options);
+std::vector<Line> WorkflowReplay(const Options& options);
+std::vector<Line> CostOfStep(const Options& options);
+
 // What the program does as the child of a scenario that needs a process of its own. They work on
 // the database of a place, and answer on stdout.
 int WakeChild(const Options& options, const std::string& database);
@@ -67,6 +73,12 @@ int FillChild(const Options& options, const std::string& database, std::int64_t 
 int DrainChild(const Options& options, const std::string& database, std::int64_t count);
 int EnqueueChild(const Options& options, const std::string& database, std::int64_t count);
 
+// The same of workflows: `count` runs of three steps by a worker, or a run of so many steps, which
+// another process then goes on with.
+int RunsChild(const Options& options, const std::string& database, std::int64_t count);
+int StepsChild(const Options& options, const std::string& database, std::int64_t count);
+int ReplayChild(const Options& options, const std::string& database, std::int64_t count);
+
 inline constexpr std::string_view kWakeChild = "wake";
 inline constexpr std::string_view kIdleChild = "idle";
 inline constexpr std::string_view kMemoryChild = "memory";
@@ -74,6 +86,9 @@ inline constexpr std::string_view kDescribeChild = "describe";
 inline constexpr std::string_view kFillChild = "fill";
 inline constexpr std::string_view kDrainChild = "drain";
 inline constexpr std::string_view kEnqueueChild = "enqueue";
+inline constexpr std::string_view kRunsChild = "runs";
+inline constexpr std::string_view kStepsChild = "steps";
+inline constexpr std::string_view kReplayChild = "replay";
 
 }  // namespace bench
 

@@ -96,6 +96,11 @@ std::int64_t Server::WalPosition() {
   return session_.Number("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')");
 }
 
+std::int64_t Server::Transactions() {
+  return session_.Number(
+      "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
+}
+
 void Server::WaitForLastClient() {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (session_.Number("SELECT count(*) FROM pg_stat_activity WHERE application_name = '" +

@@ -31,6 +31,9 @@ class Server {
   // In bytes since ever.
   std::int64_t WalPosition();
 
+  // Those of this database that were committed since ever, as far as its statistics know.
+  std::int64_t Transactions();
+
   // Waits until it has noticed that all other connections of ours were closed; what they did is in
   // its statistics then.
   void WaitForLastClient();

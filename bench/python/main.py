@@ -1,4 +1,4 @@
-"""Compares the Python package with the C++ library below it, and with the existing package.
+"""Compares the Python package with the C++ library below it, and with others.
 
 In each round every contestant runs once, in a process and on a database of its own; the table shows
 medians. The exit code is 0 where every scenario ran and did what it must, whatever the figures.
@@ -44,7 +44,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--dir", type=Path, help="a folder on the disk to measure; by default that of the build"
     )
-    for program in ("cpp", "python", "package", "existing"):
+    for program in ("cpp", "python", "package", "existing", "peers"):
         parser.add_argument(f"--{program}", type=Path, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.rounds is None:
@@ -70,6 +70,7 @@ def print_header(run: Figures) -> None:
     versions, machine, settings = run["versions"], run["machine"], run["settings"]
     print(
         f"pgqrs {versions['pgqrs']}, the existing package {versions['existing']}, "
+        f"DBOS {versions['dbos']}, absurd {versions['absurd']}, "
         f"Python {versions['python']}, SQLite {versions['sqlite']}, "
         f"Postgres {versions['postgres']}, {versions['build_type']} build"
     )
@@ -137,6 +138,7 @@ def main() -> int:
         python=arguments.python,
         package=arguments.package,
         existing=arguments.existing,
+        peers=arguments.peers,
         folder=(arguments.dir or arguments.cpp.parent).resolve(),
     )
     try:

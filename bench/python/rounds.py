@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from places import Place, new_place
-from scenarios import CPP, EXISTING, OURS, Contestant, Scenario
+from scenarios import ABSURD, CPP, DBOS, EXISTING, OURS, Contestant, Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ class Programs:
     python: Path
     package: Path  # The folder of our package, for our Python.
     existing: Path  # The Python that has the existing package.
+    peers: Path  # The Python that has DBOS and absurd.
     folder: Path  # For the databases.
 
     def describe(self) -> Figures:
@@ -60,36 +61,46 @@ class Programs:
         answer = self._answer(
             [str(self.cpp), "--child", "describe", "--backend", "all", "--dir", str(self.folder)]
         )
-        answer["versions"]["python"] = self._python(OURS, "describe", [])["python"]
-        existing = self._python(EXISTING, "describe", [])
+        answer["versions"]["python"] = self._python(OURS, "side.py", "describe", [])["python"]
+        existing = self._python(EXISTING, "side.py", "describe", [])
         answer["versions"]["existing"] = existing["package"]
+        for peer in (DBOS, ABSURD):
+            described = self._python(peer, f"{peer}_side.py", "describe", [])
+            answer["versions"][peer] = described["package"]
         return answer
 
     def run(self, contestant: Contestant, backend: str, count: int) -> Figures:
         """Lets a contestant do its part on a new database."""
         if contestant.role == "import":
             return self._import(contestant.program)
+        count = contestant.share_of(count)
         with new_place(backend, self.folder) as place:
-            if contestant.filled_by is not None:
-                self._play(contestant.filled_by, "fill", place, count)
+            prepared_by = contestant.prepared_by
+            if prepared_by is not None:
+                self._play(prepared_by, contestant.side, contestant.prepares, place, count)
                 place.settle()
-            return self._play(contestant.program, contestant.role, place, count, contestant.reads)
+            program, role = contestant.program, contestant.role
+            return self._play(program, contestant.side, role, place, count, contestant.reads)
 
     def _play(
-        self, program: str, role: str, place: Place, count: int, reads: bool = False
+        self, program: str, side: str, role: str, place: Place, count: int, reads: bool = False
     ) -> Figures:
         numbers = ["--count", str(count)]
         if program == CPP:
             return self._answer([str(self.cpp), "--child", role, *place.cpp_arguments(), *numbers])
         more = ["--read"] if reads else []
-        return self._python(program, role, [*place.python_arguments(), *numbers, *more])
+        return self._python(program, side, role, [*place.python_arguments(), *numbers, *more])
 
-    def _python(self, program: str, role: str, arguments: list[str]) -> Figures:
-        side = os.path.join(os.path.dirname(os.path.abspath(__file__)), "side.py")
-        return self._answer([self._interpreter(program), side, role, *arguments], program)
+    def _python(self, program: str, side: str, role: str, arguments: list[str]) -> Figures:
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), side)
+        return self._answer([self._interpreter(program), path, role, *arguments], program)
 
     def _interpreter(self, program: str) -> str:
-        return str(self.python if program == OURS else self.existing)
+        return str(
+            {OURS: self.python, EXISTING: self.existing, DBOS: self.peers, ABSURD: self.peers}[
+                program
+            ]
+        )
 
     def _environment(self, program: str) -> dict[str, str]:
         environment = dict(os.environ)

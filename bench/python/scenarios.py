@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Who runs: the C++ library, the Python package of this repository, the existing one from PyPI.
+# Who runs: the C++ library, the Python package of this repository, the existing one from PyPI, and
+# two other packages for workflows.
 CPP = "C++"
 OURS = "Python"
 EXISTING = "existing"
+DBOS = "dbos"
+ABSURD = "absurd"
 
 BACKENDS = ("sqlite", "turso", "postgres")
 
@@ -22,10 +25,16 @@ class Contestant:
     name: str
     program: str
     role: str
-    filled_by: str | None = (
-        None  # Before, with as many messages; None: it begins with an empty one.
-    )
+    prepared_by: str | None = None  # Before; None: it begins with an empty one.
     reads: bool = False
+    prepares: str = "fill"  # The role of who prepares it.
+    side: str = "side.py"
+    # Of the count: who takes much longer does less of the same.
+    share: float = 1
+
+    def share_of(self, count: int) -> int:
+        """How much it does."""
+        return round(count * self.share)
 
 
 @dataclass(frozen=True)
@@ -221,6 +230,96 @@ def import_time() -> Scenario:
     )
 
 
+def workflow(name: str, program: str, role: str, share: float = 1) -> Contestant:
+    """Someone who executes runs of workflows."""
+    side = "workflow_side.py" if program in (OURS, EXISTING) else f"{program}_side.py"
+    prepared_by = program if role in ("resume", "replay") else None
+    return Contestant(
+        name, program, role, prepared_by=prepared_by, prepares="steps", side=side, share=share
+    )
+
+
+# Whom the workflows are compared with, and how much less they do in the same time. Turso has none.
+PEERS: dict[str, dict[str, float]] = {
+    "sqlite": {DBOS: 0.05, EXISTING: 0.05},
+    "turso": {},
+    "postgres": {DBOS: 0.04, ABSURD: 0.1, EXISTING: 0.05},
+}
+# How much faster runs by a worker are to be than theirs.
+LEAST_RATIOS = {("sqlite", DBOS): 15, ("postgres", DBOS): 15, ("postgres", ABSURD): 8}
+
+
+def workflow_runs(backend: str, count: int) -> Scenario:
+    """Runs of three steps: by a worker, 50 at once, and one after another."""
+    peers = PEERS[backend]
+    contestants = [
+        workflow("C++, by a worker", CPP, "runs"),
+        workflow("by a worker", OURS, "runs-by-worker"),
+        workflow("50 at once", OURS, "runs-at-once"),
+        workflow("one by one", OURS, "runs", 0.1),
+    ]
+    lines = [Line("runs of 3 steps, by a worker", "by a worker", "C++, by a worker")]
+    for peer, share in peers.items():
+        contestants.append(workflow(f"{peer}, by a worker", peer, "runs-by-worker", share))
+        lines.append(
+            Line(
+                "runs of 3 steps, by a worker",
+                "by a worker",
+                f"{peer}, by a worker",
+                least_ratio=LEAST_RATIOS.get((backend, peer)),
+            )
+        )
+    for name, role in (("50 at once", "runs-at-once"), ("one by one", "runs")):
+        lines.append(Line(f"runs of 3 steps, {name}", name))
+        for peer, share in peers.items():
+            if peer == ABSURD:
+                continue  # It has its worker only.
+            contestants.append(workflow(f"{peer}, {name}", peer, role, share / 2))
+            lines.append(Line(f"runs of 3 steps, {name}", name, f"{peer}, {name}"))
+    return Scenario(f"workflow-runs-{backend}", backend, count, tuple(contestants), tuple(lines))
+
+
+def workflow_steps(backend: str) -> Scenario:
+    """A run of many steps, and another process that goes on with it."""
+    others = {CPP: "replay", **dict.fromkeys(PEERS[backend], "resume")}
+    contestants = [
+        workflow("steps", OURS, "steps"),
+        workflow("resume", OURS, "resume"),
+    ]
+    lines = []
+    for other, role in others.items():
+        contestants.append(workflow(f"{other}, steps", other, "steps"))
+        contestants.append(workflow(f"{other}, resume", other, role))
+        lines.append(
+            Line(
+                "steps of a run of {count}",
+                "steps",
+                f"{other}, steps",
+                # A step is to cost 1.3 commits in C++ and 1.6 in Python.
+                least_ratio=1.3 / 1.6 if other == CPP else None,
+            )
+        )
+        lines.append(
+            Line(
+                "replay of {count} steps",
+                "resume",
+                f"{other}, resume",
+                figure="replay_ms",
+                unit="ms",
+                less_is_better=True,
+                most=20 if other == CPP else None,
+            )
+        )
+    return Scenario(
+        f"workflow-steps-{backend}",
+        backend,
+        1000,
+        tuple(contestants),
+        tuple(lines),
+        is_scaled=False,
+    )
+
+
 SCENARIOS = (
     import_time(),
     drains("sqlite", 100_000),
@@ -234,4 +333,6 @@ SCENARIOS = (
     existing_enqueue(),
     existing_wake(),
     *(memory(backend) for backend in BACKENDS),
+    *(workflow_runs(backend, 5_000) for backend in BACKENDS),
+    *(workflow_steps(backend) for backend in BACKENDS),
 )
