@@ -33,11 +33,11 @@ from ._core import WorkflowStatus as WorkflowStatus
 from ._errors import *
 from ._retry import BackoffStrategy as BackoffStrategy
 from ._retry import StepRetryPolicy as StepRetryPolicy
-from ._run import StepResultStatus as StepResultStatus
+from ._step_result import StepResultStatus as StepResultStatus
 from ._typing import P
 from ._worker import Discard as Discard
 from ._worker import RetryAfter as RetryAfter
-from ._workflow import Args, Result
+from ._step import Args, Result
 """
 MODULES = [
     "_dead_letters",
@@ -48,7 +48,10 @@ MODULES = [
     "_admin",
     "_functions",
     "_worker",
+    "_step_result",
     "_run",
+    "_builders",
+    "_step",
     "_workflow",
     "_workflow_worker",
 ]

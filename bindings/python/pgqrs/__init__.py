@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ._admin import Admin
+from ._builders import RunBuilder, StepBuilder, WorkflowBuilder, WorkflowTriggerBuilder
 from ._config import Config
 from ._core import (
     QueueInfo,
@@ -58,18 +59,12 @@ from ._functions import (
 )
 from ._poll import ConsumerIterator, DequeueBuilder
 from ._retry import BackoffStrategy, StepRetryPolicy
-from ._run import ChildRun, Run, RunBuilder, StepBuilder, StepGuard, StepResult, StepResultStatus
+from ._run import ChildRun, Run
+from ._step import step, transaction_step
+from ._step_result import StepGuard, StepResult, StepResultStatus
 from ._store import Consumer, Producer, Store, connect, connect_with
 from ._tables import Messages, Queues, Workers
-from ._workflow import (
-    WorkflowBuilder,
-    WorkflowDef,
-    WorkflowTriggerBuilder,
-    run,
-    step,
-    transaction_step,
-    workflow,
-)
+from ._workflow import WorkflowDef, run, workflow
 from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
 
 if TYPE_CHECKING:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._arguments import instance, micros, moment, not_negative, text, whole
+from ._arguments import moment, not_negative, text, whole
 from ._errors import (
     PausedError,
     PgqrsError,
@@ -27,10 +26,8 @@ from ._execution import (
     Execution,
     inside,
     paused_error,
-    storable,
-    stored_error,
 )
-from ._retry import DEFAULT_POLICY
+from ._step_result import StepGuard, StepResult, StepResultStatus, error_of
 
 if TYPE_CHECKING:
     import uuid
@@ -45,109 +42,6 @@ _FINISHED = (
     _core.WorkflowStatus.Error,
     _core.WorkflowStatus.Cancelled,
 )
-
-
-class StepResultStatus(StrEnum):
-    """What is to be done with a step that was acquired.
-
-    Example:
-        >>> run = await pgqrs.admin(store).create_workflow("greet", "ada")
-        >>> (await run.acquire_step("compose")).status is pgqrs.StepResultStatus.Execute
-        True
-    """
-
-    Execute = "EXECUTE"
-    Skipped = "SKIPPED"
-
-
-class StepGuard:
-    """Ends a step that was acquired, once.
-
-    Example:
-        >>> run = await pgqrs.admin(store).create_workflow("greet", "ada")
-        >>> step = await run.acquire_step("compose")
-        >>> await step.guard.success("Hello ada")
-        >>> (await run.acquire_step("compose")).value
-        'Hello ada'
-    """
-
-    def __init__(self, run: Run, claim: _core.ClaimedStep, now: int | None) -> None:
-        self._run = run
-        self._claim = claim
-        self._now = now
-
-    async def success(self, value: Any = None) -> None:
-        """The step has succeeded, and has this value."""
-        control = await self._run._controlled()
-        await self._run._end_of(await control.succeed(self._claim, value))
-
-    async def fail(self, message: Any) -> None:
-        """The step has failed for good."""
-        self._claim.attempts += 1
-        await self._record(_error_of(message, self._claim.name), None)
-
-    async def fail_transient(
-        self, code: str, message: str, retry_after: float | timedelta | None = None
-    ) -> None:
-        """The step has failed, and may be tried again: after three retries it has failed for good.
-
-        Args:
-            code: What kind of error it was.
-            message: What was wrong.
-            retry_after: How long to wait: a timedelta, or seconds (``ValueError`` where negative).
-                None: a second, then twice as long each time, up to a minute, ±25 %.
-        """
-        delay = retry_delay(retry_after)
-        self._claim.attempts += 1
-        is_last = self._claim.attempts > DEFAULT_POLICY.max_attempts
-        error = {
-            "message": storable(text("message", message)),
-            "code": storable(text("code", code)),
-            "is_transient": not is_last,
-            "step": self._claim.name,
-        }
-        if delay is None:
-            delay = DEFAULT_POLICY.backoff._micros(self._claim.attempts)
-        now = self._run._now() if self._now is None else self._now
-        await self._record(error, None if is_last else now + delay)
-
-    async def _record(self, error: dict[str, Any], retry_at: int | None) -> None:
-        control = await self._run._controlled()
-        self._claim.set_error(error, retry_at)
-        await self._run._end_of(await control.record(self._claim))
-
-
-class StepResult:
-    """A step that was acquired: what it has given, or a guard to end it with.
-
-    Example:
-        >>> run = await pgqrs.admin(store).create_workflow("greet", "ada")
-        >>> step = await run.acquire_step("compose")
-        >>> if step.status is pgqrs.StepResultStatus.Execute:
-        ...     await step.guard.success("Hello ada")
-    """
-
-    def __init__(self, status: StepResultStatus, value: Any, guard: StepGuard | None) -> None:
-        self._status = status
-        self._value = value
-        self._guard = guard
-
-    @property
-    def status(self) -> StepResultStatus:
-        """Execute: it is to be done. Skipped: it has succeeded before."""
-        return self._status
-
-    @property
-    def value(self) -> Any:
-        """What it has given, where it is Skipped."""
-        return self._value
-
-    @property
-    def guard(self) -> StepGuard:
-        """What ends it, where it is to be executed; else ``PgqrsError``."""
-        if self._guard is None:
-            raise PgqrsError("the step has succeeded before: there is nothing to be ended")
-        return self._guard
 
 
 class ChildRun:
@@ -388,7 +282,7 @@ class Run:
     async def fail(self, error: Any) -> Run:
         """Ends the run with an error: a text, or a dict with ``message`` and ``code``."""
         control = await self._controlled()
-        await self._end_of(await control.fail(_error_of(error)))
+        await self._end_of(await control.fail(error_of(error)))
         return self
 
     async def acquire_step(
@@ -592,128 +486,3 @@ class Run:
         """
         execution = self._state.execution
         return execution is not None and execution.stopping is not None and execution.stopping()
-
-
-def _error_of(error: Any, step: str | None = None) -> dict[str, Any]:
-    """An error as it is stored: of a text, an exception, or a dict with a message."""
-    if isinstance(error, BaseException):
-        return stored_error(error, step=step)
-    stored = {"message": error, "code": "Error", "is_transient": False}
-    if isinstance(error, dict):
-        stored = {"message": "", "code": "Error", "is_transient": False, **error}
-    elif not isinstance(error, str):
-        raise TypeError(f"error: a text or a dict is wanted, not a {type(error).__name__}")
-    else:
-        stored["message"] = storable(error)
-    if step is not None:
-        stored.setdefault("step", step)
-    return stored
-
-
-def retry_delay(retry_after: float | timedelta | None) -> int | None:
-    """How long a step waits, in microseconds."""
-    if retry_after is None:
-        return None
-    delay = micros("retry_after", retry_after)
-    if delay < 0:
-        raise ValueError(f"retry_after must be non-negative, and is {retry_after}")
-    return delay
-
-
-class RunBuilder:
-    """Finds the run of a message. Each setter gives the builder. Made by :func:`pgqrs.run`.
-
-    Example:
-        >>> record = await pgqrs.workflow().name("greet").store(store).create()
-        >>> message = (
-        ...     await pgqrs.workflow().name("greet").store(store).trigger("ada").execute()
-        ... )
-        >>> run = await pgqrs.run().message(message).store(store).execute()
-        >>> run.id() == message.id
-        True
-    """
-
-    def __init__(self) -> None:
-        self._message: _core.QueueMessage[Any] | None = None
-        self._store: Store | None = None
-
-    def message(self, message: _core.QueueMessage[Any]) -> RunBuilder:
-        """The message that triggered the run."""
-        self._message = instance("message", message, _core.QueueMessage)
-        return self
-
-    def store(self, store: Store) -> RunBuilder:
-        """The store that the message is of."""
-        from ._store import Store
-
-        self._store = instance("store", store, Store)
-        return self
-
-    def _run(self) -> Run:
-        if self._message is None:
-            raise ValidationError("message: there is none")
-        if self._store is None:
-            raise ValidationError("store: there is none")
-        message = self._message
-        return Run(self._store, message.id, message.queue_id, message.payload)
-
-    async def execute(self) -> Run:
-        """The run of the message. It is not started."""
-        return self._run()
-
-    async def result(self, timeout: float | timedelta | None = None) -> Any:
-        """Waits for the end of the run, as :meth:`Run.result` does."""
-        return await self._run().result(timeout)
-
-    async def get(self) -> Any:
-        """The output of the run; None while it has none."""
-        run = self._run()
-        try:
-            info = await run.info()
-        except ValidationError:
-            return None  # Nobody has started it, and it was no trigger that made the message.
-        return info.output
-
-
-class StepBuilder:
-    """Acquires a step by its exact name. Each setter gives the builder. Made by ``pgqrs.step()``.
-
-    Example:
-        >>> run = await pgqrs.admin(store).create_workflow("greet", "ada")
-        >>> step = await pgqrs.step().run(run).name("compose").execute()
-        >>> await step.guard.success("Hello ada")
-    """
-
-    def __init__(self) -> None:
-        self._run: Run | None = None
-        self._name: str | None = None
-        self._time: str | datetime | None = None
-
-    def run(self, run: Run) -> StepBuilder:
-        """The run that the step is of."""
-        self._run = instance("run", run, Run)
-        return self
-
-    def name(self, name: str) -> StepBuilder:
-        """The name of the step."""
-        self._name = text("name", name)
-        return self
-
-    def id(self, id: str) -> StepBuilder:
-        """The same as :meth:`name`."""
-        self._name = text("id", id)
-        return self
-
-    def with_time(self, time: str | datetime) -> StepBuilder:
-        """The time that decides whether a step that failed may be tried again (ISO 8601)."""
-        moment("time", time)
-        self._time = time
-        return self
-
-    async def execute(self) -> StepResult:
-        """Acquires the step, as :meth:`Run.acquire_step` does."""
-        if self._run is None:
-            raise ValidationError("run: there is none")
-        if self._name is None:
-            raise ValidationError("name: there is none")
-        return await self._run.acquire_step(self._name, self._time)

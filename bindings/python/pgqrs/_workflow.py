@@ -10,382 +10,37 @@ from typing import (
     Concatenate,
     Generic,
     NamedTuple,
-    ParamSpec,
     Protocol,
-    TypeVar,
-    cast,
     overload,
 )
 
 from . import _core
-from ._arguments import error_text, instance, kind_name, not_negative, positive, text, whole
-from ._drive import in_thread
+from ._arguments import instance, kind_name, not_negative, text, whole
+from ._builders import RunBuilder, WorkflowBuilder
 from ._errors import (
     NonDeterminismError,
     PausedError,
     PgqrsError,
     QueueNotFoundError,
-    RetriesExhaustedError,
     StepNotReadyError,
-    TransientStepError,
     ValidationError,
 )
 from ._execution import (
     ENDED,
     PAUSED,
     STALE,
-    STEP,
-    TRANSACTION,
     Execution,
     Interrupted,
-    inside,
-    paused_error,
-    restored_error,
-    stored_error,
 )
 from ._payload import loader_of
-from ._retry import DEFAULT_POLICY, StepRetryPolicy, policy_of
-from ._run import Run, RunBuilder, StepBuilder, StepResultStatus, retry_delay
+from ._run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from datetime import timedelta
 
     from ._store import Store
-
-Args = ParamSpec("Args")
-Result = TypeVar("Result")
-
-_PLAIN = (str, int, float, bool, type(None))
-
-
-def _coroutine_function(argument: str, function: Any) -> Any:
-    if not callable(function):
-        raise TypeError(f"{argument}: a function is wanted, not {kind_name(type(function))}")
-    if not inspect.iscoroutinefunction(function):
-        raise TypeError(
-            f"{argument}: a coroutine function is wanted, not a plain one; pgqrs.sync takes those"
-        )
-    return function
-
-
-def _run_of(run: Any, name: str) -> Run:
-    if not isinstance(run, Run):
-        raise TypeError(
-            f"{name}: the first argument is to be a pgqrs.Run, not {kind_name(type(run))}"
-        )
-    return run
-
-
-# ---- Steps
-
-
-class _Step:
-    """A function whose result is recorded."""
-
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        name: str | None,
-        retries: StepRetryPolicy | None,
-        timeout: float | None,
-        result_type: Any,
-    ) -> None:
-        self._function = function
-        self._name = function.__name__ if name is None else text("name", name)
-        self._policy = retries
-        self._timeout = timeout
-        self._load = None if result_type is None else loader_of(result_type)
-
-    async def call(self, run: Run, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        execution = run._state.execution
-        if execution is None:
-            return await self._by_hand(run, args, named)
-        claim = execution.enter(self._name, STEP)
-        if claim.is_recorded:
-            if claim.is_success:
-                return self._output(claim)
-            if claim.is_error:
-                await self._check_ready(run, execution, claim)
-        if execution.stopping is not None:
-            execution.check_not_stopping()
-        execution.begin()
-        try:
-            token = inside.set(execution)
-            try:
-                if self._timeout is None:
-                    result = await self._function(run, *args, **named)
-                else:
-                    result = await self._in_time(run, args, named)
-                # What cannot be stored is an error of the step.
-                recording = execution.control.succeed(claim, result)
-            finally:
-                inside.reset(token)
-            try:
-                outcome = await recording
-            except PgqrsError as error:
-                execution.give_up(error)
-        except Exception as error:
-            failure = error
-        else:
-            if outcome:
-                execution.interrupt(outcome)
-            if execution.pause is not None:
-                execution.interrupt(PAUSED)
-            return result if type(result) in _PLAIN else self._output(claim)
-        finally:
-            execution.end()
-        return await self._fail(run, execution, claim, failure)
-
-    def _output(self, claim: _core.ClaimedStep) -> Any:
-        return claim.output() if self._load is None else self._load(claim.output_text())
-
-    async def _check_ready(self, run: Run, execution: Execution, claim: _core.ClaimedStep) -> None:
-        """Waits, or raises, where a step that failed is not to be tried now."""
-        error = claim.error()
-        if claim.retry_at is None:
-            restored = restored_error(error, claim.name, claim.attempts)
-            execution.failed_step = restored, claim.name
-            raise restored
-        # Who resumes a paused run wants it to go on.
-        is_pause = isinstance(error, dict) and error.get("code") == "PAUSED"
-        if claim.retry_at > run._now() and not is_pause:
-            said = error.get("message") if isinstance(error, dict) else error
-            await execution.suspend(
-                StepNotReadyError(f"step {claim.name!r} is to wait for its next try: {said}"),
-                until=claim.retry_at,
-            )
-
-    async def _in_time(self, run: Run, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        import asyncio
-
-        deadline = asyncio.timeout(self._timeout)
-        try:
-            async with deadline:
-                return await self._function(run, *args, **named)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
-            raise StepTimeout(f"the step took longer than {self._timeout} s") from None
-
-    async def _fail(
-        self, run: Run, execution: Execution, claim: _core.ClaimedStep, error: Exception
-    ) -> Any:
-        """Records a try that failed. Raises, or lets the run wait for the next one."""
-        if isinstance(error, PausedError | StepNotReadyError) or execution.pause is not None:
-            await self._pause(run, execution, claim, error)
-        policy = self._policy
-        is_transient = isinstance(error, TransientStepError)
-        if policy is None and is_transient:
-            policy = DEFAULT_POLICY
-        claim.attempts += 1
-        if policy is None or claim.attempts > policy.max_attempts:
-            claim.set_error(stored_error(error, step=claim.name), None)
-            await execution.record(claim)
-            raised: Exception = error
-            if claim.attempts > 1:
-                raised = RetriesExhaustedError(
-                    f"step {claim.name!r} failed {claim.attempts} times: {error_text(error)}"
-                )
-                raised.__cause__ = error
-            execution.failed_step = raised, claim.name
-            raise raised
-        delay = retry_delay(error.retry_after) if isinstance(error, TransientStepError) else None
-        if delay is None:
-            delay = policy.backoff._micros(claim.attempts)
-        retry_at = run._now() + delay
-        claim.set_error(stored_error(error, step=claim.name, is_transient=True), retry_at)
-        await execution.suspend(error, steps=[claim], until=retry_at)
-
-    async def _pause(
-        self, run: Run, execution: Execution, claim: _core.ClaimedStep, error: Exception
-    ) -> None:
-        """Ends the execution as it is to end after ``run.pause``."""
-        now = run._now()
-        execution.public = error
-        if execution.pause is None and isinstance(error, StepNotReadyError):
-            # Of a step that was acquired by its name inside of this one.
-            claim.set_error(
-                stored_error(error, step=claim.name, is_transient=True),
-                now if execution.until is None else execution.until,
-            )
-            await execution.suspend(error, steps=[claim], until=execution.until or now)
-        said, resume_after = execution.pause or (error_text(error), None)
-        execution.pause = said, resume_after
-        claim.set_error(paused_error(said), now + (resume_after or 0))
-        execution.steps.append(claim)
-        execution.interrupt(PAUSED)
-
-    async def _by_hand(self, run: Run, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """Outside of a workflow: by its exact name."""
-        step = await run.acquire_step(self._name)
-        if step.status is StepResultStatus.Skipped:
-            return step.value
-        guard = step.guard
-        try:
-            result = await self._function(run, *args, **named)
-        except TransientStepError as error:
-            await guard.fail_transient(error.code, error_text(error), error.retry_after)
-            raise
-        except (PausedError, StepNotReadyError):
-            raise
-        except Exception as error:
-            await guard.fail(error)
-            raise
-        await guard.success(result)
-        return result
-
-
-class StepTimeout(PgqrsError):
-    """A step took longer than its timeout."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.code = "StepTimeout"
-
-
-class _StepDecorator(Protocol):
-    def __call__(
-        self, function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]], /
-    ) -> Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]: ...
-
-
-@overload
-def step(function: None = None, /) -> StepBuilder: ...
-@overload
-def step(
-    function: Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]], /
-) -> Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]: ...
-@overload
-def step(
-    *,
-    name: str,
-    retries: int | StepRetryPolicy | None = None,
-    timeout: float | timedelta | None = None,
-    result_type: Any = None,
-) -> _StepDecorator: ...
-@overload
-def step(
-    *,
-    retries: int | StepRetryPolicy,
-    timeout: float | timedelta | None = None,
-    result_type: Any = None,
-) -> _StepDecorator: ...
-@overload
-def step(*, timeout: float | timedelta, result_type: Any = None) -> _StepDecorator: ...
-@overload
-def step(*, result_type: Any) -> _StepDecorator: ...
-def step(function: Any = None, /, **options: Any) -> Any:
-    """Makes a coroutine function a step: its result is recorded, and it never runs again.
-
-    The function gets the run first. A step that was running when the process died runs again. What
-    it raises is recorded too: where it has tries left, the run waits for the next one, and nothing
-    is held meanwhile; otherwise it comes out of the call, now and in every later execution.
-
-    The first call in an execution, the second one, and so on, are steps of their own. Outside of a
-    workflow there is one step of the name.
-
-    Args:
-        name: By default the name of the function.
-        retries: How many tries follow the first one, or a :class:`StepRetryPolicy`. None: a step
-            that raises has failed for good, unless that is a :class:`TransientStepError`.
-        timeout: How long a try may take, a timedelta or seconds: then it is cancelled, and has
-            failed with the code ``StepTimeout``.
-        result_type: The result is an instance of this type, as for
-            :meth:`Store.consumer`.
-
-    Without arguments it gives a :class:`StepBuilder`.
-    """
-    if function is None and not options:
-        return StepBuilder()
-
-    def decorate(function: Any) -> Any:
-        return _make_step(_coroutine_function("step", function), **options)
-
-    return decorate if function is None else decorate(function)
-
-
-def _make_step(
-    function: Any,
-    name: str | None = None,
-    retries: int | StepRetryPolicy | None = None,
-    timeout: float | timedelta | None = None,
-    result_type: Any = None,
-) -> Any:
-    limit = None if timeout is None else positive("timeout", timeout) / 1_000_000
-    made = _Step(function, name, policy_of(retries), limit, result_type)
-
-    @functools.wraps(function)
-    async def call(run: Run, *args: Any, **named: Any) -> Any:
-        return await made.call(_run_of(run, made._name), args, named)
-
-    return call
-
-
-def transaction_step(
-    function: Callable[Concatenate[_core.Transaction, Args], Result], /
-) -> Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]:
-    """Makes a plain function a step with a transaction, which is called with a run in place of it.
-
-    What the function changes in the database and the record of the step are there together or not
-    at all, so that its effects happen exactly once. It runs in a thread. On SQLite and Turso
-    nothing else is written to the database meanwhile; a call of the same store raises there.
-    """
-    if inspect.iscoroutinefunction(function) or not callable(function):
-        raise TypeError("transaction_step: a plain function is wanted")
-    name = function.__name__
-
-    @functools.wraps(function)
-    async def call(run: Run, *args: Any, **named: Any) -> Any:
-        return await _transact(_run_of(run, name), name, function, args, named)
-
-    vars(call).pop("__wrapped__")  # Its signature is another one.
-    return cast("Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]", call)
-
-
-async def _transact(
-    run: Run, name: str, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
-) -> Any:
-    execution = run._state.execution
-    if execution is None:
-        raise PgqrsError(f"{name}: a transaction step is for workflows only")
-    claim = execution.enter(name, TRANSACTION)
-    if claim.is_success:
-        return claim.output()
-    made = _Step(function, name, None, None, None)
-    if claim.is_error:
-        await made._check_ready(run, execution, claim)
-    execution.check_not_stopping()
-
-    def body(transaction: _core.Transaction) -> Any:
-        return function(transaction, *args, **named)
-
-    execution.begin()
-    try:
-        outcome = await execution.ask(
-            in_thread(_with_blocking_off, execution.control.transact, claim, body)
-        )
-    finally:
-        execution.end()
-    if isinstance(outcome, tuple):
-        [raised] = outcome
-        if not isinstance(raised, Exception):
-            raise raised
-        return await made._fail(run, execution, claim, raised)
-    if outcome:
-        execution.interrupt(outcome)
-    return claim.output()
-
-
-def _with_blocking_off(function: Callable[..., Any], *args: Any) -> Any:
-    before = _core.set_blocking(False)
-    try:
-        return function(*args)
-    finally:
-        _core.set_blocking(before)
-
-
-# ---- Workflows
+from ._step import PLAIN, Args, Result, coroutine_function, run_of
 
 
 class WorkflowDef(Generic[Args, Result]):
@@ -454,7 +109,7 @@ class WorkflowDef(Generic[Args, Result]):
         What the function raises comes out, and the run has failed. Where the run is to go on later
         this raises too: ``TransientStepError``, ``StepNotReadyError`` or ``PausedError``.
         """
-        _run_of(run, self._name)
+        run_of(run, self._name)
         state = run._state
         if state.is_executing:
             raise PgqrsError(f"run {run._id} is being executed")
@@ -548,7 +203,7 @@ async def execute(
         execution.interrupted = ENDED  # Tasks that nobody has awaited go no further.
     if was_interrupted or isinstance(told, NonDeterminismError | PausedError | StepNotReadyError):
         state.control = None  # The next call by hand begins anew.
-    if told is None and args_were_given and type(output) not in _PLAIN:
+    if told is None and args_were_given and type(output) not in PLAIN:
         output = _core.from_json(_core.to_json(output))  # As a replay gives it.
     return output, told, execution.has_failed
 
@@ -589,78 +244,6 @@ async def execute_message(
         definition, run, control, None, {}, stopping=stopping, call=call
     )
     return Ended(told is None, failed, told)
-
-
-class WorkflowTriggerBuilder:
-    """Triggers a run of a workflow. Made by :meth:`WorkflowBuilder.trigger`.
-
-    Example:
-        >>> record = await pgqrs.workflow().name("greet").store(store).create()
-        >>> trigger = pgqrs.workflow().name("greet").store(store).trigger("ada")
-        >>> (await trigger.execute()).payload
-        'ada'
-    """
-
-    def __init__(self, store: Store, name: str, input: Any) -> None:
-        self._store = store
-        self._name = name
-        self._input = input
-
-    async def execute(self) -> _core.QueueMessage[Any]:
-        """The message that triggers the run, whose payload is the input."""
-        core = self._store._core
-        run_id = await core.trigger(self._name, self._input, "", None, 5)
-        message = await core.find_message(run_id)
-        if message is None:
-            raise QueueNotFoundError(f"workflow {self._name!r} was deleted meanwhile")
-        return message
-
-
-class WorkflowBuilder:
-    """Makes and triggers workflows. Each setter gives the builder. Made by ``pgqrs.workflow()``.
-
-    Example:
-        >>> record = await pgqrs.workflow().name("greet").store(store).create()
-        >>> record.name
-        'greet'
-    """
-
-    def __init__(self) -> None:
-        self._store: Store | None = None
-        self._name: str | None = None
-
-    def name(self, name: str) -> WorkflowBuilder:
-        """The name of the workflow."""
-        self._name = text("name", name)
-        return self
-
-    def id(self, id: str) -> WorkflowBuilder:
-        """The same as :meth:`name`."""
-        self._name = text("id", id)
-        return self
-
-    def store(self, store: Store) -> WorkflowBuilder:
-        """The store that it is of."""
-        from ._store import Store
-
-        self._store = instance("store", store, Store)
-        return self
-
-    def _checked(self) -> tuple[Store, str]:
-        if self._store is None:
-            raise ValidationError("store: there is none")
-        if self._name is None:
-            raise ValidationError("name: there is none")
-        return self._store, self._name
-
-    async def create(self) -> _core.WorkflowRecord:
-        """The workflow of this name with its queue, which are made where they are missing."""
-        store, name = self._checked()
-        return await store._core.create_workflow(name)
-
-    def trigger(self, input: Any = None) -> WorkflowTriggerBuilder:
-        """What triggers a run with this input."""
-        return WorkflowTriggerBuilder(*self._checked(), input)
 
 
 class _WorkflowDecorator(Protocol):
@@ -705,7 +288,7 @@ def workflow(function: Any = None, /, **options: Any) -> Any:
         raise ValueError("name: is empty")
 
     def decorate(function: Any) -> Any:
-        _coroutine_function("workflow", function)
+        coroutine_function("workflow", function)
         return WorkflowDef(function, function.__name__ if name is None else name, **options)
 
     return decorate if function is None else decorate(function)

@@ -4,6 +4,7 @@ Example:
     >>> from pgqrs.decorators import WorkflowDef, step, workflow
 """
 
-from ._workflow import WorkflowDef, step, workflow
+from ._step import step
+from ._workflow import WorkflowDef, workflow
 
 __all__ = ["WorkflowDef", "step", "workflow"]

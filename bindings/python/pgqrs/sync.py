@@ -23,11 +23,14 @@ from typing import TYPE_CHECKING, Any
 from . import (
     _admin,
     _arguments,
+    _builders,
     _core,
     _dead_letters,
     _functions,
     _poll,
     _run,
+    _step,
+    _step_result,
     _store,
     _tables,
     _worker,
@@ -52,7 +55,7 @@ from ._core import (
 from ._drive import run_blocking
 from ._errors import *  # noqa: F403  All of them.
 from ._retry import BackoffStrategy, StepRetryPolicy
-from ._run import StepResultStatus
+from ._step_result import StepResultStatus
 from ._worker import Discard, RetryAfter
 
 if TYPE_CHECKING:
@@ -245,16 +248,16 @@ Worker = _make_class(_worker.Worker, can_be_made=True)
 Worker.run = functools.wraps(_worker.Worker.run)(_run_worker)  # type: ignore[attr-defined]
 
 Run = _make_class(_run.Run)
-RunBuilder = _make_class(_run.RunBuilder, can_be_made=True)
-StepBuilder = _make_class(_run.StepBuilder, can_be_made=True)
-StepResult = _make_class(_run.StepResult)
-StepGuard = _make_class(_run.StepGuard)
+RunBuilder = _make_class(_builders.RunBuilder, can_be_made=True)
+StepBuilder = _make_class(_builders.StepBuilder, can_be_made=True)
+StepResult = _make_class(_step_result.StepResult)
+StepGuard = _make_class(_step_result.StepGuard)
 ChildRun = _make_class(_run.ChildRun)
 Workflows = _make_class(_workflow_tables.Workflows)
 WorkflowRuns = _make_class(_workflow_tables.WorkflowRuns)
 WorkflowSteps = _make_class(_workflow_tables.WorkflowSteps)
-WorkflowBuilder = _make_class(_workflow.WorkflowBuilder, can_be_made=True)
-WorkflowTriggerBuilder = _make_class(_workflow.WorkflowTriggerBuilder)
+WorkflowBuilder = _make_class(_builders.WorkflowBuilder, can_be_made=True)
+WorkflowTriggerBuilder = _make_class(_builders.WorkflowTriggerBuilder)
 WorkflowDef = _make_class(_workflow.WorkflowDef)
 WorkflowWorker = _make_class(_workflow_worker.WorkflowWorker, can_be_made=True)
 
@@ -309,13 +312,13 @@ def _async_function(plain: Any) -> Any:
 def step(function: Any = None, /, **options: Any) -> Any:
     """See :func:`pgqrs.step`."""
     if function is None and not options:
-        return _to_blocking(_run.StepBuilder())
+        return _to_blocking(_builders.StepBuilder())
     if options.get("timeout") is not None:
         raise TypeError("timeout: a plain function cannot be cancelled")
 
     def decorate(function: Any) -> Any:
         plain = _plain_function("step", function)
-        return _called_blocking(plain, _workflow.step(**{"name": None, **options}))
+        return _called_blocking(plain, _step.step(**{"name": None, **options}))
 
     return decorate if function is None else decorate(function)
 
@@ -332,7 +335,7 @@ def _called_blocking(plain: Any, decorator: Any) -> Any:
 
 def transaction_step(function: Any, /) -> Any:
     """See :func:`pgqrs.transaction_step`."""
-    made = _workflow.transaction_step(function)
+    made = _step.transaction_step(function)
 
     @functools.wraps(function)
     def call(run: Any, *args: Any, **named: Any) -> Any:
@@ -344,7 +347,7 @@ def transaction_step(function: Any, /) -> Any:
 def workflow(function: Any = None, /, **options: Any) -> Any:
     """See :func:`pgqrs.workflow`."""
     if function is None and not options:
-        return _to_blocking(_workflow.WorkflowBuilder())
+        return _to_blocking(_builders.WorkflowBuilder())
     decorator = _workflow.workflow(**{"name": None, **options})
 
     def decorate(function: Any) -> Any:
@@ -357,8 +360,8 @@ def workflow(function: Any = None, /, **options: Any) -> Any:
 
 
 for _made, _documented in (
-    (step, _workflow.step),
-    (transaction_step, _workflow.transaction_step),
+    (step, _step.step),
+    (transaction_step, _step.transaction_step),
     (workflow, _workflow.workflow),
 ):
     _made.__doc__ = (_documented.__doc__ or "").replace("coroutine function", "plain function")
