@@ -23,6 +23,7 @@ Future<WorkflowRefs::Ref> WorkflowRefs::GetAsync(StoreCore& store, std::string_v
     return Future<Ref>(std::move(state));
   }
   return store.Write([this, name = std::string(name), if_missing](driver::Connection& connection) {
+    if (auto known = Find(name)) return known;  // Of a call that came at the same time.
     const auto info = workflow::EnsureWorkflow(connection, name, if_missing);
     auto ref = std::make_shared<workflow::WorkflowRef>();
     ref->id = info.queue_id;
