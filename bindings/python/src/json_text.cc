@@ -329,7 +329,19 @@ nb::object ObjectOf(yyjson_val* value, int depth) {
 
 }  // namespace
 
-std::string ToJsonText(nb::handle payload) { return Writer().Write(payload); }
+std::string ToJsonText(nb::handle value, std::string_view name) {
+  const auto renamed = [name](const std::exception& error) {
+    constexpr std::string_view kPrefix = "payload";
+    return std::string(name) + std::string(error.what()).substr(kPrefix.size());
+  };
+  try {
+    return Writer().Write(value);
+  } catch (const SerializationError& error) {
+    throw SerializationError(renamed(error));
+  } catch (const ValidationError& error) {
+    throw ValidationError(renamed(error));
+  }
+}
 
 nb::object FromJsonText(std::string_view text) {
   yyjson_read_err error{};

@@ -9,12 +9,12 @@
 
 namespace pgqrs::python {
 
-// The JSON text of a payload: dict, list, tuple, str, int, float, bool or None, nested to any depth
+// The JSON text of a value: dict, list, tuple, str, int, float, bool or None, nested to any depth
 // that Json takes. Integers keep all their digits, and floats come back as the same double. Throws
-// SerializationError, which names the place in the payload and its type: for a key that is no str,
-// a float that is no number, a str that is no Unicode, any other type, and a container that holds
-// itself. Needs the GIL.
-std::string ToJsonText(nanobind::handle payload);
+// SerializationError, which says `name`, and names the place in the value and its type: for a key
+// that is no str, a float that is no number, a str that is no Unicode, any other type, and a
+// container that holds itself. Needs the GIL.
+std::string ToJsonText(nanobind::handle value, std::string_view name = "payload");
 
 // The object that a JSON text stands for. The text has to be valid: it comes out of the database.
 // Numbers with a fraction or an exponent become float, others int. Needs the GIL.

@@ -30,6 +30,8 @@ NB_MODULE(_core, module) {
   BindConsumer(module);
   BindQueue(module);
   BindStore(module);
-  module.def("to_json", &ToJsonText, nanobind::arg("payload").none());
+  module.def(
+      "to_json", [](nanobind::handle value) { return ToJsonText(value); },
+      nanobind::arg("payload").none());
   module.def("from_json", &FromJsonText, nanobind::arg("text"));
 }

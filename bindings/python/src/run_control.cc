@@ -32,7 +32,9 @@ constexpr auto kTakeOutcome = [](auto& done) {
   return nb::typed<nb::object, int>(nb::int_(static_cast<int>(done.Get())));
 };
 
-Json ToJson(nb::handle value) { return Json::FromTrusted(ToJsonText(value)); }
+Json ToJson(nb::handle value, std::string_view name = "payload") {
+  return Json::FromTrusted(ToJsonText(value, name));
+}
 
 std::optional<Json> ToJsonOrNone(nb::handle value) {
   return value.is_none() ? std::nullopt : std::optional(ToJson(value));
@@ -246,7 +248,7 @@ nb::object Transact(RunControl& self, ClaimedStep& step, const nb::callable& bod
           raised.reset();
           const auto given = nb::cast(PyTransaction{&transaction});
           try {
-            auto output = ToJson(body(given));
+            auto output = ToJson(body(given), "output");
             nb::cast<PyTransaction&>(given).transaction = nullptr;
             return output;
           } catch (...) {
@@ -289,7 +291,7 @@ void BindClaims(nb::class_<RunControl>& control) {
       .def(
           "succeed",
           [](RunControl& self, ClaimedStep& step, nb::handle output) {
-            step.output = ToJson(output);
+            step.output = ToJson(output, "output");
             self.CheckOutput(*step.output);
             ++step.attempts;
             step.status = StepStatus::kSuccess;
@@ -334,7 +336,7 @@ void BindEnds(nb::class_<RunControl>& control) {
       .def(
           "finish",
           [](RunControl& self, nb::handle output) {
-            const auto json = ToJson(output);
+            const auto json = ToJson(output, "output");
             self.CheckOutput(json);
             return Request::New(
                 [&] { return self.FinishAsync(RunStatus::kSuccess, json, std::nullopt); },
@@ -382,7 +384,7 @@ void BindWaits(nb::class_<RunControl>& control) {
           [](RunControl& self, const ClaimedStep& step, const std::string& workflow,
              nb::handle input, Int priority, std::optional<Micros> delay,
              std::optional<Int> version) {
-            const auto json = ToJson(input);
+            const auto json = ToJson(input, "input");
             const ChildOptions options = {.priority = ToInt(priority), .delay = ToDuration(delay)};
             const auto number = version ? std::optional(ToInt(*version)) : std::nullopt;
             return Request::New(
