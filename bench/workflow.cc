@@ -65,8 +65,10 @@ double Await(const F& reached, const char* what) {
 double RunBacklog(pgqrs::PgqrsStore store, std::int64_t count, int at_once) {
   const auto workflow = DefineShort();
   std::vector<pgqrs::Run<int>> runs;
+  runs.reserve(static_cast<std::size_t>(count));
   {
     std::vector<pgqrs::Future<pgqrs::Run<int>>> triggers;
+    triggers.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) triggers.push_back(store.TriggerAsync(workflow, i));
     for (auto& trigger : triggers) runs.push_back(trigger.Get());
   }

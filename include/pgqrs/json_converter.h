@@ -75,6 +75,7 @@ template <typename T>
 struct MapConverter {
   static Json ToJson(const T& map) {
     std::vector<std::pair<std::string, Json>> members;
+    members.reserve(map.size());
     for (const auto& [key, value] : map) members.emplace_back(key, pgqrs::ToJson(value));
     return JsonObject(members);
   }

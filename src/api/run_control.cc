@@ -17,7 +17,6 @@ namespace pgqrs {
 
 using internal::RunCore;
 using internal::StepClaim;
-using internal::StoreCore;
 using workflow::StoredStep;
 
 struct RunControl::State {
