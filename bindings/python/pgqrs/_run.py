@@ -463,7 +463,7 @@ class Run:
         pause = None if delay is None else not_negative("delay", delay)
         execution = self._executing("child")
         claim = execution.enter(name, CHILD)
-        if claim.is_recorded:
+        if claim.child_id:  # None where a retry has taken a failed one away.
             return ChildRun(self, execution, claim.name, claim.ordinal, claim.child_id)
         execution.check_not_stopping()
         request = execution.control.child(

@@ -6,6 +6,8 @@
 
 #include <exception>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -160,14 +162,29 @@ nb::object ToObject(const SqlValue& value) {
       value);
 }
 
-// What a body gets. Its transaction ends with the body.
-struct PyTransaction {
-  Transaction* transaction = nullptr;
+// What a body gets. Its transaction ends with the body, whatever threads the body has left behind:
+// one statement runs at a time, and the end waits for it. Never locked with the GIL.
+class PyTransaction {
+ public:
+  explicit PyTransaction(Transaction& transaction) : transaction_(&transaction) {}
 
-  Transaction& Get() const {
-    if (transaction == nullptr) throw Error("the transaction is over");
-    return *transaction;
+  template <typename F>
+  auto Use(const F& use) {
+    const ReleasedGil released;
+    const std::lock_guard lock(*mutex_);
+    if (transaction_ == nullptr) throw Error("the transaction is over");
+    return use(*transaction_);
   }
+
+  void End() {
+    const ReleasedGil released;
+    const std::lock_guard lock(*mutex_);
+    transaction_ = nullptr;
+  }
+
+ private:
+  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();
+  Transaction* transaction_;
 };
 
 using Rows = nb::typed<nb::list, nb::typed<nb::tuple, nb::any, nb::ellipsis>>;
@@ -194,9 +211,8 @@ void BindTransaction(nb::module_& module) {
           "execute",
           [](PyTransaction& self, const std::string& sql, const nb::sequence& parameters) {
             const auto values = ToSqls(parameters);
-            auto& transaction = self.Get();
-            const ReleasedGil released;
-            return transaction.Execute(sql, values);
+            return self.Use(
+                [&](Transaction& transaction) { return transaction.Execute(sql, values); });
           },
           "sql"_a, "parameters"_a = nb::tuple(),
           nb::sig("def execute(self, sql: str, parameters: collections.abc.Sequence[None | bool | "
@@ -207,12 +223,8 @@ void BindTransaction(nb::module_& module) {
           "query",
           [](PyTransaction& self, const std::string& sql, const nb::sequence& parameters) {
             const auto values = ToSqls(parameters);
-            std::vector<SqlRow> rows;
-            {
-              auto& transaction = self.Get();
-              const ReleasedGil released;
-              rows = transaction.Query(sql, values);
-            }
+            const auto rows =
+                self.Use([&](Transaction& transaction) { return transaction.Query(sql, values); });
             Rows list;
             for (const auto& row : rows) {
               nb::list cells;
@@ -246,13 +258,13 @@ nb::object Transact(RunControl& self, ClaimedStep& step, const nb::callable& bod
         [&](Transaction& transaction) {
           const nb::gil_scoped_acquire acquired;
           raised.reset();
-          const auto given = nb::cast(PyTransaction{&transaction});
+          const auto given = nb::cast(PyTransaction(transaction));
           try {
             auto output = ToJson(body(given), "output");
-            nb::cast<PyTransaction&>(given).transaction = nullptr;
+            nb::cast<PyTransaction&>(given).End();
             return output;
           } catch (...) {
-            nb::cast<PyTransaction&>(given).transaction = nullptr;
+            nb::cast<PyTransaction&>(given).End();
             raised = ExceptionFor(std::current_exception());
           }
           throw BodyRaised();

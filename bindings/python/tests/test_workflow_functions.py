@@ -531,7 +531,7 @@ async def test_a_result_that_is_no_json_fails_the_step(config: pgqrs.Config) -> 
     store, first = await new_run(config)
     second = await store.trigger(making)
     for run, in_step in ((first, True), (second, False)):
-        with pytest.raises(pgqrs.SerializationError, match="^output: "):
+        with pytest.raises(pgqrs.SerializationError, match=r"^output: "):
             await making(run, in_step)
         assert await status_of(run) is WorkflowStatus.Error
 

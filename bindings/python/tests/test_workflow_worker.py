@@ -50,6 +50,29 @@ async def test_each_run_has_one_place_at_least(config: pgqrs.Config) -> None:
         assert [await run.result(LONG) for run in runs] == list(range(5))
 
 
+async def test_a_retry_triggers_a_failed_child_again(config: pgqrs.Config) -> None:
+    works = False
+
+    @pgqrs.workflow
+    async def child(run: Run) -> int:
+        if not works:
+            raise ValueError("not yet")
+        return 5
+
+    @pgqrs.workflow
+    async def parent(run: Run) -> Any:
+        return await (await run.child(child)).result()
+
+    store = await pgqrs.connect_with(config)
+    run = await store.trigger(parent)
+    async with pgqrs.WorkflowWorker(store, [parent, child]):
+        with pytest.raises(pgqrs.WorkflowError, match="not yet"):
+            await run.result(LONG)
+        works = True
+        await (await store.get_workflow_runs()).retry(run.id())
+        assert await run.result(LONG) == 5
+
+
 async def test_waits_hold_nothing(config: pgqrs.Config) -> None:
     @pgqrs.workflow
     async def double(run: Run, number: int) -> int:
