@@ -17,6 +17,7 @@ namespace pgqrs {
 
 using internal::RunCore;
 using internal::StepClaim;
+using internal::WorkflowRefs;
 using workflow::StoredStep;
 
 struct RunControl::State {
@@ -61,6 +62,34 @@ ClaimedStep ToClaimed(StoredStep step, bool is_recorded) {
 
 ClaimedStep ToClaimed(StepClaim claim) {
   return ToClaimed(std::move(claim.step), claim.is_recorded);
+}
+
+struct ChildCall {
+  std::shared_ptr<RunCore> core;
+  StoredStep step;
+  std::string workflow;
+  Json input;
+  ChildOptions options;
+  std::optional<int> version;
+};
+
+Future<RunControl::Child> Submit(const ChildCall& child, WorkflowRefs::Ref ref) {
+  return child.core->store().Submit(
+      child.core->MakeChild(child.step, std::move(ref), child.input, child.options, child.version));
+}
+
+// A workflow that is known may have been deleted, and another one of its name made.
+Future<RunControl::Child> TriggerChild(ChildCall child) {
+  auto& refs = child.core->store().workflows();
+  if (const auto known = refs.Find(child.workflow)) {
+    try {
+      co_return co_await Submit(child, known);
+    } catch (const QueueNotFoundError&) {
+      refs.Forget(child.workflow);
+    }
+  }
+  const auto ref = co_await refs.GetAsync(child.core->store(), child.workflow);
+  co_return co_await Submit(child, ref);
 }
 
 void CheckStepName(std::string_view name) {
@@ -146,16 +175,13 @@ Future<RunControl::Child> RunControl::ChildAsync(const ClaimedStep& step, std::s
   core().store().CheckPayload(input);
   internal::CheckCount("priority", options.priority, 0, queue::kPriorities - 1);
   if (options.delay) internal::CheckDuration("delay", *options.delay, Duration::zero());
-  auto& refs = core().store().workflows();
-  const auto trigger = [core = state_->core, stored = ToStored(step), input, options,
-                        version](internal::WorkflowRefs::Ref ref) {
-    return core->store().Submit(core->MakeChild(stored, std::move(ref), input, options, version));
-  };
-  if (auto known = refs.Find(workflow)) return trigger(std::move(known));
-  return [](Future<internal::WorkflowRefs::Ref> getting, auto submit) -> Future<Child> {
-    auto ref = co_await std::move(getting);
-    co_return co_await submit(std::move(ref));
-  }(refs.GetAsync(core().store(), workflow), trigger);
+  core().store().CheckUsable();
+  return TriggerChild({.core = state_->core,
+                       .step = ToStored(step),
+                       .workflow = std::string(workflow),
+                       .input = input,
+                       .options = options,
+                       .version = version});
 }
 
 Future<RunOutcome> RunControl::SuspendAsync(const RunWaitFor& wait) const {
@@ -166,6 +192,7 @@ Future<RunOutcome> RunControl::SuspendAsync(const RunWaitFor& wait) const {
 }
 
 Future<RunOutcome> RunControl::GiveBackAsync(Duration delay) const {
+  internal::CheckDuration("delay", delay, Duration::zero());
   return core().store().Submit(core().MakeGiveBack(delay));
 }
 

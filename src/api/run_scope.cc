@@ -97,6 +97,10 @@ TimePoint After(TimePoint now, Duration delay) {
 
 void RunScope::CheckMayCall() const {
   if (interrupted_) throw RunInterruption(*interrupted_);
+  {
+    const std::lock_guard lock(execution_->mutex);
+    if (execution_->mismatch) throw NonDeterminismError(*execution_->mismatch);
+  }
   if (in_step_of == execution_->core.get()) {
     throw Error("the RunContext was used inside of a step; a step cannot have steps");
   }

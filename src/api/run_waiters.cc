@@ -59,6 +59,13 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
     Look();
   }
 
+  // The same for threads that must not wait, as a look may have to for its turn.
+  void WakeLater() {
+    if (const auto store = store_.lock()) {
+      store->engine().callbacks().Post([self = shared_from_this()] { self->Wake(); });
+    }
+  }
+
   // Ends the wait with what `end` gives or throws, unless it has ended already.
   template <typename F>
   void End(const F& end) {
@@ -148,7 +155,7 @@ class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
     auto& timer = store->engine().timer();
     timer.Cancel(next_look_);  // Where it was woken before its time.
     next_look_ = timer.At(next, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->Wake();
+      if (const auto self = weak.lock()) self->WakeLater();
     });
   }
 
@@ -199,7 +206,7 @@ void RunWaiters::Wake(std::span<const std::int64_t> run_ids) {
       for (auto it = begin; it != end; ++it) woken.push_back(it->second);
     }
   }
-  for (const auto& waiter : woken) waiter->Wake();
+  for (const auto& waiter : woken) waiter->WakeLater();
 }
 
 void RunWaiters::Close() {

@@ -232,7 +232,11 @@ bool WorkflowWorkerCore::Stop(Duration deadline) {
 }
 
 void WorkflowWorkerCore::Shutdown() noexcept {
-  *stopping_ = true;
+  try {
+    RequestStop();  // All of them, before the first one is waited for.
+  } catch (const std::exception&) {
+    // Each of them finds out for itself.
+  }
   for (const auto& worker : workers_) worker->Shutdown();
 }
 

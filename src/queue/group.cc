@@ -154,6 +154,11 @@ void Group::RolledBack() {
   session_.shared->batch_ids.Restore(batch_ids_before_);
   session_.shared->lease_tokens.Restore(lease_tokens_before_);
   for (auto* worker : new_workers_) worker->id = 0;
+  for (auto* request : OfKind<workflow::RunRequest>(requests_, Request::Kind::kRun)) {
+    if (request->what == workflow::RunRequest::What::kTrigger) {
+      static_cast<workflow::TriggerRequest&>(*request).own_batch_id = 0;
+    }
+  }
 }
 
 std::optional<Numbers> Group::MayHaveCommitted() {

@@ -95,7 +95,7 @@ namespace pgqrs::sql {
   V(RecordStep,              "itiiiiiitttzziz", "i")                  \
   V(FindStep,                "iti",             "iiiit")              \
   V(StepsOfRun,              "i",               "tiiiiiittzzi")       \
-  V(EndChildStep,            "itiiittz",        "i")                  \
+  V(EndChildStep,            "itiiittzi",       "i")                  \
   V(HasEndedChild,           "ii",              "i")                  \
   V(ResetFailedSteps,        "iz",              "")                   \
   V(CopySteps,               "iitiz",           "")                   \

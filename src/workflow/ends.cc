@@ -41,7 +41,7 @@ void TellParent(driver::Connection& connection, const RunState& run, const End& 
       HasRow(connection, Statement::kEndChildStep,
              {parent->id, std::string_view(run.parent_step), run.parent_ordinal,
               static_cast<std::int64_t>(status), parent->epoch, ToValue(end.output),
-              has_succeeded ? Value() : ToValue(error), effects.now});
+              has_succeeded ? Value() : ToValue(error), effects.now, run.id});
   if (has_waited && parent->is_suspended() && parent->waits_for_children) {
     WakeRun(connection, *parent, effects);
   }

@@ -138,6 +138,31 @@ TEST_P(WorkflowForks, ARetryTriggersAFailedChildAgain) {
   EXPECT_THAT(store.Workflows().Runs({.parent_id = run.id()}), SizeIs(2));
 }
 
+TEST_P(WorkflowForks, AChildThatIsRetriedTellsNobodyWhoAwaitsAnotherOne) {
+  std::atomic<bool> works = false;
+  const auto child = DefineWorkflow("child", [&](RunContext& run) {
+    if (!works) throw std::runtime_error("not yet");
+    return run.WaitForEvent("go")->AsString();
+  });
+  const auto parent =
+      DefineWorkflow("parent", [&](RunContext& run) { return run.Child(child, {}).Result(); });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent, child});
+  worker.Start();
+  const auto run = store.Trigger(parent);
+  EXPECT_THAT(MessageOf<WorkflowError>([&] { run.Result(kLongEnough); }), HasSubstr("not yet"));
+  works = true;
+  store.Workflows().Retry(run.id());
+  const auto children = [&] { return store.Workflows().Runs({.parent_id = run.id()}); };
+  ASSERT_TRUE(Eventually([&] { return children().size() == 2; }));
+  const auto old = children().at(0).id;
+  store.Workflows().Retry(old);
+  store.Workflows().SendEvent(old, "go", "old");
+  EXPECT_EQ(store.Workflows().Get(old).ResultJson(kLongEnough).AsString(), "old");
+  store.Workflows().SendEvent(children().at(1).id, "go", "new");
+  EXPECT_EQ(run.Result(kLongEnough), "new");
+}
+
 TEST_P(WorkflowForks, ACancelledRunIsRetriedWithItsChildren) {
   const auto child = DefineWorkflow(
       "child", [](RunContext& run) { return run.WaitForEvent("go").value_or(Json()).AsString(); });

@@ -1,5 +1,6 @@
 // The worker: leases, stopping, versions, code that does not match.
 #include <stdexcept>
+#include <stop_token>
 #include <thread>
 
 #include "conformance/workflow_test.h"
@@ -263,6 +264,23 @@ TEST_P(ChangedCode, WithOneStepMoreDoesNotHarmTheRun) {
   EXPECT_FALSE(ran);
 }
 
+TEST_P(ChangedCode, ThatHandlesTheErrorDoesNothingMore) {
+  std::atomic<bool> ran = false;
+  GoOnWith(
+      [&](RunContext& run) {
+        run.Step("a", [] { return 1; });
+        try {
+          run.Step("new", [] {});
+        } catch (const std::exception&) {
+          run.Step("undo", [&] { ran = true; });
+          throw;
+        }
+        return 0;
+      },
+      "\\\"new\\\"");
+  EXPECT_FALSE(ran);
+}
+
 TEST_P(ChangedCode, ThatEndsTooSoonDoesNotHarmTheRun) {
   GoOnWith(
       [](RunContext& run) {
@@ -280,6 +298,25 @@ TEST_P(ChangedCode, WithAnotherKindOfStepDoesNotHarmTheRun) {
         return 0;
       },
       "recorded as a Step");
+}
+
+// ---- No room
+
+TEST_P(WorkflowWorkers, ResultsComeThoughTheStoreHasNoRoomForMoreRequests) {
+  config().max_pending_requests = 4;
+  const auto workflow = DefineWorkflow("short", [](RunContext&, int number) { return number; });
+  auto& store = OpenStore();
+  auto noise = store.Queue("noise");
+  WorkflowWorker worker(store, {workflow}, {.concurrency = 2});
+  worker.Start();
+  std::vector<std::jthread> producers;
+  producers.reserve(8);
+  for (int i = 0; i < 8; ++i) {
+    producers.emplace_back([&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) noise.Enqueue("noise");
+    });
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(store.Trigger(workflow, i).Result(kLongEnough), i);
 }
 
 // ---- Arguments

@@ -176,6 +176,8 @@ class Execution:
         """Claims the next call of that name."""
         if self.interrupted:
             raise Interrupted
+        if self.mismatch is not None:
+            raise self.mismatch
         if inside.get() is self:
             raise PgqrsError(f"{name!r} was called inside of a step; a step cannot have steps")
         scope = _scope.get()

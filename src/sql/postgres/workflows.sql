@@ -80,10 +80,10 @@ SELECT name, ordinal, position, kind, status, epoch, attempts, output, error, re
 FROM {schema}.pgqrs_workflow_steps WHERE run_id = $1;
 
 -- name: EndChildStep
--- Gives a row where the step has waited for its child.
+-- Gives a row where the step has waited for this child.
 UPDATE {schema}.pgqrs_workflow_steps
 SET status = $4, epoch = $5, output = $6, error = $7, updated_at = $8
-WHERE run_id = $1 AND name = $2 AND ordinal = $3 AND status = 0
+WHERE run_id = $1 AND name = $2 AND ordinal = $3 AND child_id = $9 AND status = 0
 RETURNING id;
 
 -- name: HasEndedChild

@@ -162,7 +162,7 @@ BEGIN
   SET status = child.status, epoch = parent.epoch, output = child.output, error = child.error,
     updated_at = at
   WHERE s.run_id = parent.id AND s.name = child.parent_step AND s.ordinal = child.parent_ordinal
-    AND s.status = 0;
+    AND s.child_id = pgqrs_tell_parent.run_id AND s.status = 0;
   IF NOT FOUND OR parent.status <> 1 OR parent.start_token IS NOT NULL
     OR parent.waits_for_children = 0
   THEN
