@@ -93,13 +93,18 @@ async def launch(arguments: argparse.Namespace) -> AsyncAbsurd:
     return app
 
 
-async def runs_by(arguments: argparse.Namespace, at_once: int) -> Figures:
+async def describe(arguments: argparse.Namespace) -> Figures:
+    """What this side is."""
+    return {"package": importlib.metadata.version("absurd-sdk")}
+
+
+async def runs_by_worker(arguments: argparse.Namespace) -> Figures:
     """A worker executes what is triggered."""
     app = await launch(arguments)
     start = time.perf_counter()
     spawned = [await app.spawn("short", number) for number in range(arguments.count)]
     worker = asyncio.ensure_future(
-        app.start_worker(concurrency=at_once, poll_interval=POLLING_INTERVAL)
+        app.start_worker(concurrency=AT_ONCE, poll_interval=POLLING_INTERVAL)
     )
     while executed < arguments.count:
         await asyncio.sleep(0.001)
@@ -111,21 +116,6 @@ async def runs_by(arguments: argparse.Namespace, at_once: int) -> Figures:
     app.stop_worker()
     await worker
     return figures
-
-
-async def describe(arguments: argparse.Namespace) -> Figures:
-    """What this side is."""
-    return {"package": importlib.metadata.version("absurd-sdk")}
-
-
-async def runs(arguments: argparse.Namespace) -> Figures:
-    """One after another."""
-    return await runs_by(arguments, 1)
-
-
-async def runs_by_worker(arguments: argparse.Namespace) -> Figures:
-    """So many at a time."""
-    return await runs_by(arguments, AT_ONCE)
 
 
 async def steps(arguments: argparse.Namespace) -> Figures:
@@ -151,8 +141,6 @@ if __name__ == "__main__":
     play_async(
         {
             "describe": describe,
-            "runs": runs,
-            "runs-at-once": runs_by_worker,
             "runs-by-worker": runs_by_worker,
             "steps": steps,
             "resume": resume,

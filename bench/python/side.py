@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pgqrs
+from sides import Figures, expect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,18 +36,6 @@ MEMORY_BATCH = 500
 # Before each message of `wake` nothing happens for so many seconds: no multiple of any interval at
 # which a consumer may look.
 PAUSE = (0.05, 0.35)
-
-Figures = dict[str, Any]
-
-
-class WrongOutcome(Exception):
-    """Messages are missing, were handed out twice, or are not whole."""
-
-
-def expect(found: object, expected: object, what: str) -> None:
-    """Raises where something is not as it must be."""
-    if found != expected:
-        raise WrongOutcome(f"{what}: {found}, not {expected}")
 
 
 @dataclass

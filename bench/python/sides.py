@@ -1,4 +1,6 @@
-"""What the sides of the comparison of workflows have in common. Each is a process of its own.
+"""What the sides have in common, most of it those that compare workflows.
+
+Each side is a process of its own.
 
 A side plays one role on a database, checks what came of it, and prints its figures as a line of
 JSON. A workflow of the first three roles has three steps, that of the last two as many as `--count`
@@ -30,7 +32,7 @@ Figures = dict[str, Any]
 
 
 class WrongOutcome(Exception):
-    """A run has another output than it must have, or a step ran again."""
+    """Something is missing, happened twice, or is not what it must be."""
 
 
 def expect(found: object, expected: object, what: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pgqrs
 from pgqrs.decorators import step, workflow
+from side import open_store
 from sides import AT_ONCE, STEPS, Figures, die, expect, output_of, play_async, rate
 
 if TYPE_CHECKING:
@@ -48,16 +49,6 @@ def named_step(name: str) -> Any:
 
 steps_of_short = [named_step(f"step{number}") for number in range(STEPS)]
 many: list[Any] = []
-
-
-async def open_store(arguments: argparse.Namespace) -> pgqrs.Store:
-    """Opens the database, with the default configuration but for the limit on the rate."""
-    config = pgqrs.Config(arguments.dsn, arguments.schema)
-    config.max_enqueue_per_second = None
-    config.max_enqueue_burst = None
-    store = await pgqrs.connect_with(config)
-    await pgqrs.admin(store).install()
-    return store
 
 
 async def one(store: pgqrs.Store, number: int) -> None:

@@ -72,6 +72,12 @@ void CheckConfig(const Config& config) {
   Require(config.max_pending_bytes >= 1, "max_pending_bytes", "must be at least 1");
 }
 
+void CheckStepName(std::string_view name) {
+  constexpr std::size_t kMaxName = 255;
+  if (name.empty()) throw ValidationError("step name: is empty");
+  CheckText("step name", name, kMaxName);
+}
+
 void CheckText(std::string_view argument, std::string_view text, std::size_t max_bytes) {
   const std::string name(argument);
   if (text.size() > max_bytes) {

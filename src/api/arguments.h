@@ -20,6 +20,7 @@ namespace pgqrs::internal {
 void CheckConfig(const Config& config);
 
 void CheckQueueName(std::string_view name);
+void CheckStepName(std::string_view name);
 void CheckText(std::string_view argument, std::string_view text, std::size_t max_bytes);
 void CheckTime(std::string_view argument, TimePoint time);
 void CheckEnqueueOptions(const EnqueueOptions& options);

@@ -17,7 +17,6 @@ namespace pgqrs {
 
 using internal::RunCore;
 using internal::StepClaim;
-using internal::WorkflowRefs;
 using workflow::StoredStep;
 
 struct RunControl::State {
@@ -62,40 +61,6 @@ ClaimedStep ToClaimed(StoredStep step, bool is_recorded) {
 
 ClaimedStep ToClaimed(StepClaim claim) {
   return ToClaimed(std::move(claim.step), claim.is_recorded);
-}
-
-struct ChildCall {
-  std::shared_ptr<RunCore> core;
-  StoredStep step;
-  std::string workflow;
-  Json input;
-  ChildOptions options;
-  std::optional<int> version;
-};
-
-Future<RunControl::Child> Submit(const ChildCall& child, WorkflowRefs::Ref ref) {
-  return child.core->store().Submit(
-      child.core->MakeChild(child.step, std::move(ref), child.input, child.options, child.version));
-}
-
-// A workflow that is known may have been deleted, and another one of its name made.
-Future<RunControl::Child> TriggerChild(ChildCall child) {
-  auto& refs = child.core->store().workflows();
-  if (const auto known = refs.Find(child.workflow)) {
-    try {
-      co_return co_await Submit(child, known);
-    } catch (const QueueNotFoundError&) {
-      refs.Forget(child.workflow);
-    }
-  }
-  const auto ref = co_await refs.GetAsync(child.core->store(), child.workflow);
-  co_return co_await Submit(child, ref);
-}
-
-void CheckStepName(std::string_view name) {
-  constexpr std::size_t kMaxName = 255;
-  if (name.empty()) throw ValidationError("step name: is empty");
-  internal::CheckText("step name", name, kMaxName);
 }
 
 }  // namespace
@@ -143,12 +108,12 @@ std::optional<int> RunControl::version() const { return core().version(); }
 TimePoint RunControl::CurrentTime() const { return core().store().engine().ApproximateNow(); }
 
 ClaimedStep RunControl::Claim(const std::string& scope, std::string_view name, StepKind kind) {
-  CheckStepName(name);
+  internal::CheckStepName(name);
   return ToClaimed(core().Claim(scope, name, kind));
 }
 
 ClaimedStep RunControl::Find(std::string_view name) const {
-  CheckStepName(name);
+  internal::CheckStepName(name);
   return ToClaimed(core().Find(name));
 }
 
@@ -175,13 +140,14 @@ Future<RunControl::Child> RunControl::ChildAsync(const ClaimedStep& step, std::s
   core().store().CheckPayload(input);
   internal::CheckCount("priority", options.priority, 0, queue::kPriorities - 1);
   if (options.delay) internal::CheckDuration("delay", *options.delay, Duration::zero());
-  core().store().CheckUsable();
-  return TriggerChild({.core = state_->core,
-                       .step = ToStored(step),
-                       .workflow = std::string(workflow),
-                       .input = input,
-                       .options = options,
-                       .version = version});
+  auto& store = core().store();
+  store.CheckUsable();
+  return store.workflows().Submit(
+      store, std::string(workflow), queue::IfMissing::kCreate,
+      [core = state_->core, stored = ToStored(step), input, options,
+       version](const internal::WorkflowRefs::Ref& ref) {
+        return core->store().Submit(core->MakeChild(stored, ref, input, options, version));
+      });
 }
 
 Future<RunOutcome> RunControl::SuspendAsync(const RunWaitFor& wait) const {

@@ -46,12 +46,6 @@ class StepTimeout : public Error {
   using Error::Error;
 };
 
-void CheckStepName(std::string_view name) {
-  constexpr std::size_t kMaxName = 255;
-  if (name.empty()) throw ValidationError("step name: is empty");
-  CheckText("step name", name, kMaxName);
-}
-
 void CheckStepOptions(const StepOptions& options) {
   constexpr int kMostTries = 1'000'000;
   if (options.retry) CheckCount("retry.max_attempts", options.retry->max_attempts, 1, kMostTries);

@@ -74,18 +74,14 @@ RunHandle Run(const TriggerCall& trigger, const WorkflowRefs::Ref& ref) {
   return trigger.store->Run(MakeTrigger(trigger, ref));
 }
 
-// A workflow that is known may have been deleted, and another one of its name made.
 Future<RunHandle> RunLater(TriggerCall trigger) {
-  auto& refs = trigger.store->workflows();
-  if (const auto known = refs.Find(trigger.workflow)) {
-    try {
-      co_return co_await Submit(trigger, known);
-    } catch (const QueueNotFoundError&) {
-      refs.Forget(trigger.workflow);
-    }
-  }
-  const auto ref = co_await refs.GetAsync(*trigger.store, trigger.workflow, trigger.if_missing);
-  co_return co_await Submit(trigger, ref);
+  auto& store = *trigger.store;
+  auto name = trigger.workflow;
+  const auto if_missing = trigger.if_missing;
+  return store.workflows().Submit(store, std::move(name), if_missing,
+                                  [trigger = std::move(trigger)](const WorkflowRefs::Ref& ref) {
+                                    return Submit(trigger, ref);
+                                  });
 }
 
 TriggerCall Checked(const std::shared_ptr<StoreCore>& store, const TriggerTarget& target,

@@ -2,6 +2,7 @@
 #ifndef PGQRS_API_WORKFLOW_REFS_H_
 #define PGQRS_API_WORKFLOW_REFS_H_
 
+#include <pgqrs/error.h>
 #include <pgqrs/future.h>
 
 #include <functional>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "queue/queues.h"
 #include "workflow/request.h"
@@ -30,6 +32,23 @@ class WorkflowRefs {
                        queue::IfMissing if_missing = queue::IfMissing::kCreate);
   Ref Get(StoreCore& store, std::string_view name,
           queue::IfMissing if_missing = queue::IfMissing::kCreate);
+
+  // Submits a request for the workflow: `submit(ref)` gives its future, and keeps the store alive.
+  // A workflow that is known may have been deleted, and another one of its name made; then it is
+  // submitted once more.
+  template <typename F>
+  std::invoke_result_t<F&, const Ref&> Submit(StoreCore& store, std::string name,
+                                              queue::IfMissing if_missing, F submit) {
+    if (const auto known = Find(name)) {
+      try {
+        co_return co_await submit(known);
+      } catch (const QueueNotFoundError&) {
+        Forget(name);
+      }
+    }
+    const auto ref = co_await GetAsync(store, name, if_missing);
+    co_return co_await submit(ref);
+  }
 
   // It was deleted, and there may be another one of that name.
   void Forget(std::string_view name);

@@ -37,12 +37,6 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_FINISHED = (
-    _core.WorkflowStatus.Success,
-    _core.WorkflowStatus.Error,
-    _core.WorkflowStatus.Cancelled,
-)
-
 
 class ChildRun:
     """A run that another one has triggered, within that one's execution.

@@ -49,7 +49,17 @@ if TYPE_CHECKING:
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
-PLAIN = (str, int, float, bool, type(None))
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value comes out of the database as it is."""
+    return type(value) in _PLAIN
+
+
+def as_stored(value: Any) -> Any:
+    """A value as it comes out of the database."""
+    return value if is_plain(value) else _core.from_json(_core.to_json(value))
 
 
 def coroutine_function(argument: str, function: Any) -> Any:
@@ -124,7 +134,7 @@ class _Step:
                 execution.interrupt(outcome)
             if execution.pause is not None:
                 execution.interrupt(PAUSED)
-            return result if type(result) in PLAIN else self._output(claim)
+            return result if is_plain(result) else self._output(claim)
         finally:
             execution.end()
         return await self._fail(run, execution, claim, failure)

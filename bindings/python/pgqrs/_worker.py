@@ -182,6 +182,7 @@ class Worker(Generic[P]):
         self._is_async = inspect.iscoroutinefunction(handler)
         self._loop: asyncio.AbstractEventLoop | None = None  # That of run, since that was called.
         self._stopping = asyncio.Event()
+        self._freed = asyncio.Event()  # A place, or the end of waiting for one.
         self._is_cancelling = False
         self._consumer: _core.Consumer | None = None
         # By task: a message whose lease has ended may come again while it is handled.
@@ -265,13 +266,13 @@ class Worker(Generic[P]):
     async def _feed(self) -> None:
         """Takes messages, as many as there are free places, until the end."""
         stopping = asyncio.ensure_future(self._stopping.wait())
+        stopping.add_done_callback(lambda _: self._freed.set())
         try:
             while not self._stopping.is_set():
                 free = self._concurrency - len(self._running)
                 if free == 0:
-                    await asyncio.wait(
-                        [*self._running, stopping], return_when=asyncio.FIRST_COMPLETED
-                    )
+                    self._freed.clear()
+                    await self._freed.wait()
                     continue
                 try:
                     self._start(await self._take_unless(stopping, free))
@@ -293,6 +294,7 @@ class Worker(Generic[P]):
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task)
+        self._freed.set()
 
     async def _take_unless(
         self, stopping: asyncio.Future[Any], count: int

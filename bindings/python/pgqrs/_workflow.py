@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from ._store import Store
-from ._step import PLAIN, Args, Result, coroutine_function, run_of
+from ._step import Args, Result, as_stored, coroutine_function, run_of
 
 
 class WorkflowDef(Generic[Args, Result]):
@@ -203,8 +203,8 @@ async def execute(
         execution.interrupted = ENDED  # Tasks that nobody has awaited go no further.
     if was_interrupted or isinstance(told, NonDeterminismError | PausedError | StepNotReadyError):
         state.control = None  # The next call by hand begins anew.
-    if told is None and args_were_given and type(output) not in PLAIN:
-        output = _core.from_json(_core.to_json(output))  # As a replay gives it.
+    if told is None and args_were_given:
+        output = as_stored(output)  # As a replay gives it.
     return output, told, execution.has_failed
 
 
@@ -326,7 +326,7 @@ async def trigger(
         del store._workflow_ids[name]
         queue_id = await _queue_id(store, name)
         run_id = await store._core.trigger(name, input, *options)
-    return Run(store, run_id, queue_id, _core.from_json(_core.to_json(input)))
+    return Run(store, run_id, queue_id, as_stored(input))
 
 
 async def _queue_id(store: Store, name: str) -> int:

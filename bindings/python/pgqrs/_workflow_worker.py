@@ -9,9 +9,9 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import instance, items
-from ._errors import PgqrsConnectionError, PgqrsError
+from ._errors import PgqrsError
 from ._store import Store
-from ._worker import PAUSE_WHEN_AWAY, Worker, signals
+from ._worker import Worker, signals
 from ._workflow import WorkflowDef, definitions_by_name, execute_message
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class _RunWorker(Worker[Any]):
         # _work makes the threads where handlers are plain.
         self._is_async = not self._in_thread
         self._is_stopping = False
-        self._freed = asyncio.Event()
         self.suspended = 0
 
     def stop(self) -> None:
@@ -61,32 +60,11 @@ class _RunWorker(Worker[Any]):
         return self._is_stopping
 
     async def _feed(self) -> None:
-        """Takes runs, as many as there are free places, until the end."""
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        stopping.add_done_callback(self._on_stop)
+        """Also tells the runs when nothing more is taken, whatever the reason."""
         try:
-            while not self._stopping.is_set():
-                free = self._concurrency - len(self._running)
-                if free == 0:
-                    self._freed.clear()
-                    await self._freed.wait()
-                    continue
-                try:
-                    self._start(await self._take_unless(stopping, free))
-                except PgqrsConnectionError as error:
-                    _log.warning("the database is away; going on when it is back: %s", error)
-                    await asyncio.wait([stopping], timeout=PAUSE_WHEN_AWAY)
+            await super()._feed()
         finally:
             self._is_stopping = True
-            stopping.cancel()
-
-    def _on_stop(self, _: asyncio.Future[Any]) -> None:
-        self._is_stopping = True
-        self._freed.set()
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        super()._on_done(task)
-        self._freed.set()
 
     async def _handle(self, message: _core.QueueMessage[Any]) -> None:
         try:

@@ -343,6 +343,14 @@ std::string ToJsonText(nb::handle value, std::string_view name) {
   }
 }
 
+Json ToJson(nb::handle value, std::string_view name) {
+  return Json::FromTrusted(ToJsonText(value, name));
+}
+
+nb::object FromJson(const std::optional<Json>& json) {
+  return json ? FromJsonText(json->text()) : nb::none();
+}
+
 nb::object FromJsonText(std::string_view text) {
   yyjson_read_err error{};
   // yyjson does not change the text without the flag that lets it.

@@ -3,7 +3,9 @@
 #define PGQRS_BINDINGS_PYTHON_JSON_TEXT_H_
 
 #include <nanobind/nanobind.h>
+#include <pgqrs/json.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,9 +18,14 @@ namespace pgqrs::python {
 // container that holds itself. Needs the GIL.
 std::string ToJsonText(nanobind::handle value, std::string_view name = "payload");
 
+// The same as a value of the library.
+Json ToJson(nanobind::handle value, std::string_view name = "payload");
+
 // The object that a JSON text stands for. The text has to be valid: it comes out of the database.
 // Numbers with a fraction or an exponent become float, others int. Needs the GIL.
 nanobind::object FromJsonText(std::string_view text);
+// None where there is none.
+nanobind::object FromJson(const std::optional<Json>& json);
 
 }  // namespace pgqrs::python
 

@@ -23,8 +23,6 @@ using namespace nb::literals;
 namespace pgqrs::python {
 namespace {
 
-Json ToJson(nb::handle payload) { return Json::FromTrusted(ToJsonText(payload)); }
-
 EnqueueOptions ToOptions(std::optional<Micros> delay, Int priority) {
   EnqueueOptions options;
   options.delay = ToDuration(delay);

@@ -34,10 +34,6 @@ constexpr auto kTakeOutcome = [](auto& done) {
   return nb::typed<nb::object, int>(nb::int_(static_cast<int>(done.Get())));
 };
 
-Json ToJson(nb::handle value, std::string_view name = "payload") {
-  return Json::FromTrusted(ToJsonText(value, name));
-}
-
 std::optional<Json> ToJsonOrNone(nb::handle value) {
   return value.is_none() ? std::nullopt : std::optional(ToJson(value));
 }
@@ -76,20 +72,14 @@ void BindClaimedStep(nb::module_& module) {
           [](ClaimedStep& self, std::optional<Micros> time) { self.wake_at = ToTimeOrNone(time); },
           "time"_a.none())
       .def(
-          "output",
-          [](const ClaimedStep& self) {
-            return self.output ? FromJsonText(self.output->text()) : nb::none();
-          },
+          "output", [](const ClaimedStep& self) { return FromJson(self.output); },
           nb::sig("def output(self) -> typing.Any"))
       .def("output_text",
            [](const ClaimedStep& self) {
              return self.output ? self.output->text() : std::string("null");
            })
       .def(
-          "error",
-          [](const ClaimedStep& self) {
-            return self.error ? FromJsonText(self.error->text()) : nb::none();
-          },
+          "error", [](const ClaimedStep& self) { return FromJson(self.error); },
           nb::sig("def error(self) -> typing.Any"))
       .def("set_running",
            [](ClaimedStep& self) {

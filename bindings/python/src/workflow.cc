@@ -68,7 +68,7 @@ void BindDefinitions(nb::class_<PyStore>& store) {
           "trigger",
           [](PyStore& self, const std::string& name, nb::handle input, const std::string& key,
              std::optional<Micros> delay, Int priority) {
-            const auto json = Json::FromTrusted(ToJsonText(input));
+            const auto json = ToJson(input);
             const TriggerOptions options = {
                 .idempotency_key = key, .delay = ToDuration(delay), .priority = ToInt(priority)};
             return Request::New(
@@ -150,7 +150,7 @@ void BindRuns(nb::class_<PyStore>& store) {
       .def(
           "send_event",
           [](PyStore& self, Int run_id, const std::string& name, nb::handle payload) {
-            const auto json = Json::FromTrusted(ToJsonText(payload));
+            const auto json = ToJson(payload);
             return Request::New(
                 [&] { return self.store->Workflows().SendEventAsync(run_id.value, name, json); },
                 kTakeNothing);

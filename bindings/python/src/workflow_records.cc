@@ -14,10 +14,6 @@ namespace nb = nanobind;
 namespace pgqrs::python {
 namespace {
 
-nb::object ToObject(const std::optional<Json>& json) {
-  return json ? FromJsonText(json->text()) : nb::none();
-}
-
 // Steps know Running, Success and Error.
 RunStatus ToRunStatus(StepStatus status) {
   switch (status) {
@@ -101,11 +97,11 @@ void BindRun(nb::module_& module) {
           "input", [](const RunInfo& self) { return FromJsonText(self.input.text()); },
           nb::for_getter(nb::sig("def input(self) -> typing.Any")), "What it was triggered with.")
       .def_prop_ro(
-          "output", [](const RunInfo& self) { return ToObject(self.output); },
+          "output", [](const RunInfo& self) { return FromJson(self.output); },
           nb::for_getter(nb::sig("def output(self) -> typing.Any")),
           "What it has given. None until it succeeds.")
       .def_prop_ro(
-          "error", [](const RunInfo& self) { return ToObject(self.error); },
+          "error", [](const RunInfo& self) { return FromJson(self.error); },
           nb::for_getter(nb::sig("def error(self) -> dict[str, typing.Any] | None")),
           "Why it failed, or is paused: message, code, is_transient, and the step where it was.")
       .def_prop_ro(
@@ -149,14 +145,14 @@ void BindStep(nb::module_& module) {
           "Running, Success or Error.")
       .def_ro("attempts", &StepInfo::attempts, "How often it was tried.")
       .def_prop_ro(
-          "input", [](const StepInfo& self) { return ToObject(self.input); },
+          "input", [](const StepInfo& self) { return FromJson(self.input); },
           nb::for_getter(nb::sig("def input(self) -> typing.Any")),
           "Not recorded by this package: the arguments follow from the run's input.")
       .def_prop_ro(
-          "output", [](const StepInfo& self) { return ToObject(self.output); },
+          "output", [](const StepInfo& self) { return FromJson(self.output); },
           nb::for_getter(nb::sig("def output(self) -> typing.Any")), "What it has given.")
       .def_prop_ro(
-          "error", [](const StepInfo& self) { return ToObject(self.error); },
+          "error", [](const StepInfo& self) { return FromJson(self.error); },
           nb::for_getter(nb::sig("def error(self) -> dict[str, typing.Any] | None")),
           "Why its last try failed: message, code, is_transient.")
       .def_prop_ro(
