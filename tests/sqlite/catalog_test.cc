@@ -76,9 +76,9 @@ class Catalog : public SqliteTest {
         "  (-1, 0, 0, 1, 'batch', 1, 1, 0, 0, '1', 1, 1, NULL);"
         "INSERT INTO pgqrs_workflow_steps (id, run_id, name, ordinal, position, kind, status, "
         "epoch,"
-        "  attempts, output, error, created_at, updated_at) VALUES"
-        "  (2, 1, 'jobs', 1, 1, 1, 0, 1, 1, '1', '1', 1, 1),"
-        "  (3, 1, 'child', 1, 1, 6, 3, 1, 1, '1', '1', 1, 1);"
+        "  attempts, output, error, child_id, created_at, updated_at) VALUES"
+        "  (2, 1, 'jobs', 1, 1, 1, 0, 1, 1, '1', '1', 1, 1, 1),"
+        "  (3, 1, 'child', 1, 1, 6, 3, 1, 1, '1', '1', 2, 1, 1);"
         "INSERT INTO pgqrs_workflow_events (run_id, name, payload, sent_at)"
         "  VALUES (1, 'jobs', '1', 1)");
     database_ = driver::OpenSqlite(path(), driver::IfNoFile::kCreate);
