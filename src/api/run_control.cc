@@ -9,9 +9,7 @@
 #include "api/moved_from.h"
 #include "api/run_core.h"
 #include "api/store_core.h"
-#include "api/transaction_core.h"
 #include "api/workflow_refs.h"
-#include "workflow/transaction_step.h"
 
 namespace pgqrs {
 
@@ -179,44 +177,9 @@ Future<RunOutcome> RunControl::FinishAsync(RunStatus status, const std::optional
 RunOutcome RunControl::Transact(ClaimedStep& step, const std::function<Json(Transaction&)>& body,
                                 bool& body_threw) const {
   auto stored = ToStored(step);
-  ++stored.attempts;
-  stored.error.reset();
-  stored.retry_at.reset();
-  body_threw = false;
-  workflow::TransactionStep work(core().run(), core().epoch(), stored,
-                                 [&](driver::Connection& connection) {
-                                   body_threw = false;
-                                   internal::TransactionCore transaction(connection);
-                                   try {
-                                     auto output = body(transaction.transaction());
-                                     transaction.CheckSound();
-                                     core().store().CheckOutput(output);
-                                     return output;
-                                   } catch (const driver::Failure&) {
-                                     throw;
-                                   } catch (...) {
-                                     // What passes is no fault of the body's, in whatever it has
-                                     // wrapped that.
-                                     try {
-                                       transaction.CheckSound();
-                                     } catch (const driver::Failure&) {
-                                       throw;
-                                     } catch (...) {
-                                       // The body has thrown because of it.
-                                     }
-                                     body_threw = true;
-                                     throw;
-                                   }
-                                 });
-  core().store().engine().Transact(
-      [&](driver::Connection& connection) { work.Run(connection); },
-      [&](driver::Connection& connection) { return work.IsRecorded(connection); });
-  if (work.outcome() != RunOutcome::kDone) return work.outcome();
-  step.attempts = stored.attempts;
-  step.status = stored.status = StepStatus::kSuccess;
-  step.output = stored.output = work.output();
-  core().Know(stored);
-  return RunOutcome::kDone;
+  const auto outcome = core().Transact(stored, body, body_threw);
+  if (stored.status == StepStatus::kSuccess) step = ToClaimed(std::move(stored), false);
+  return outcome;
 }
 
 }  // namespace pgqrs

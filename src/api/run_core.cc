@@ -8,8 +8,10 @@
 #include <cstdlib>
 #include <typeinfo>
 
+#include "api/transaction_core.h"
 #include "util/json_text.h"
 #include "util/storable.h"
+#include "workflow/transaction_step.h"
 
 namespace pgqrs::internal {
 namespace {
@@ -238,6 +240,60 @@ CallPtr<workflow::Outcome, workflow::FinishRequest> RunCore::MakeFinish(RunStatu
   call->output = std::move(output);
   call->failure = std::move(error);
   return call;
+}
+
+// ---- Transactions
+
+namespace {
+
+// What the database was in trouble with, in whatever the body has wrapped that, is no fault of the
+// body's.
+void ThrowPassing(const TransactionCore& transaction) {
+  try {
+    transaction.CheckSound();
+  } catch (const driver::Failure&) {
+    throw;
+  } catch (...) {
+    // The body has thrown because of it.
+  }
+}
+
+}  // namespace
+
+RunCore::Outcome RunCore::Transact(StoredStep& step, const TransactionBody& body,
+                                   bool& body_threw) {
+  ++step.attempts;
+  step.error.reset();
+  step.retry_at.reset();
+  body_threw = false;
+  workflow::TransactionStep work(run_, epoch_, step, [&](driver::Connection& connection) {
+    body_threw = false;
+    TransactionCore transaction(connection);
+    try {
+      auto output = body(transaction.transaction());
+      transaction.CheckSound();
+      store_->CheckOutput(output);
+      return output;
+    } catch (const driver::Failure&) {
+      throw;
+    } catch (...) {
+      ThrowPassing(transaction);
+      body_threw = true;
+      throw;
+    }
+  });
+  try {
+    store_->engine().Transact(
+        [&](driver::Connection& connection) { work.Run(connection); },
+        [&](driver::Connection& connection) { return work.IsRecorded(connection); });
+  } catch (const workflow::TransactionStep::FencedOff&) {
+    return Outcome::kStale;
+  }
+  if (!work.is_recorded()) return work.outcome();
+  step.status = StepStatus::kSuccess;
+  step.output = work.output();
+  Know(step);
+  return work.outcome();
 }
 
 // ---- Errors

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -90,10 +91,16 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
                                                        std::optional<Duration> resume_after);
   CallPtr<Outcome, workflow::FinishRequest> MakeFinish(RunStatus status, std::optional<Json> output,
                                                        std::optional<Json> error);
-  // Keeps what a transaction has recorded.
-  void Know(const workflow::StoredStep& step);
+
+  // Runs a transaction step, on this thread, and makes `step` what is recorded of it; where the
+  // outcome is another one than kDone, it may be recorded as well. What `body` throws comes out as
+  // it is, with `body_threw` set; but where the database only was in trouble the body is called
+  // again. Other exceptions are those of Engine::Transact.
+  using TransactionBody = std::function<Json(Transaction&)>;
+  Outcome Transact(workflow::StoredStep& step, const TransactionBody& body, bool& body_threw);
 
  private:
+  void Know(const workflow::StoredStep& step);
   using Key = std::pair<std::string, int>;
 
   template <typename Request>

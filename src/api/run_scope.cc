@@ -12,11 +12,9 @@
 
 #include "api/arguments.h"
 #include "api/backoff.h"
-#include "api/transaction_core.h"
 #include "api/uuid.h"
 #include "api/workflow_refs.h"
 #include "util/thread.h"
-#include "workflow/transaction_step.h"
 
 namespace pgqrs::internal {
 namespace {
@@ -251,47 +249,29 @@ Json RunScope::TransactionStep(std::string_view name, const std::function<Json(T
   CheckStepOptions(options);
   auto claim = Claim(name, StepKind::kTransaction);
   if (auto recorded = Replay(claim)) return *std::move(recorded);
-  auto stored = claim.step;
-  ++stored.attempts;
-  stored.error.reset();
-  stored.retry_at.reset();
-  std::exception_ptr failure;  // Of the body.
+  auto step = claim.step;
+  bool body_threw = false;
   const Deadline deadline(core().store().engine().timer(), options.timeout);
-  workflow::TransactionStep step(core().run(), core().epoch(), stored,
-                                 [&](driver::Connection& connection) {
-                                   failure = nullptr;
-                                   TransactionCore transaction(connection);
-                                   try {
-                                     const InStep inside(execution_->core.get());
-                                     auto output = body(transaction.transaction());
-                                     transaction.CheckSound();
-                                     deadline.Check();
-                                     core().store().CheckPayload(output);
-                                     return output;
-                                   } catch (const driver::Failure&) {
-                                     throw;
-                                   } catch (...) {
-                                     failure = std::current_exception();
-                                     throw;
-                                   }
-                                 });
-  auto& engine = core().store().engine();
+  const auto timed = [&](Transaction& transaction) {
+    const InStep inside(execution_->core.get());
+    auto output = body(transaction);
+    deadline.Check();
+    return output;
+  };
+  auto outcome = Outcome::kStale;
   try {
-    engine.Transact([&](driver::Connection& connection) { step.Run(connection); },
-                    [&](driver::Connection& connection) { return step.IsRecorded(connection); });
+    outcome = core().Transact(step, timed, body_threw);
   } catch (const engine::TransactionRefused& refused) {
-    if (!failure) failure = std::make_exception_ptr(InternalError(refused.what()));
+    Fail(std::move(claim.step), std::make_exception_ptr(InternalError(refused.what())), options);
   } catch (const std::exception& error) {
-    if (!failure) GiveUp(error);
+    if (!body_threw) GiveUp(error);
+    Fail(std::move(claim.step), std::current_exception(), options);
   } catch (...) {
-    if (!failure) throw;
+    if (!body_threw) throw;
+    Fail(std::move(claim.step), std::current_exception(), options);
   }
-  if (failure) Fail(std::move(claim.step), failure, options);
-  Check(step.outcome());
-  stored.status = StepStatus::kSuccess;
-  stored.output = step.output();
-  core().Know(stored);
-  return step.output();
+  Check(outcome);
+  return *std::move(step.output);
 }
 
 Json RunScope::Once(std::string_view name, StepKind kind, const std::function<Json()>& make) {

@@ -13,12 +13,12 @@ namespace {
 using sql::Statement;
 
 // How many rows one step looks at.
-constexpr std::int64_t kStep = 500;
+constexpr std::int64_t kRowsPerStep = 500;
 
 std::vector<ArchiveRow> LockRows(driver::Connection& connection, Statement list,
                                  std::int64_t queue_id, std::int64_t first_batch) {
   std::vector<ArchiveRow> rows;
-  connection.Run(list, {queue_id, first_batch, kStep}, [&](const driver::Row& row) {
+  connection.Run(list, {queue_id, first_batch, kRowsPerStep}, [&](const driver::Row& row) {
     rows.push_back(ReadArchiveRow(row));
     return true;
   });
@@ -84,7 +84,7 @@ bool DeadLetterSweep::Step(driver::Connection& connection) {
     count_ += Count(row.mask);
     next_batch_ = row.batch_id;  // More of its rows may come in the next step.
   }
-  return static_cast<std::int64_t>(rows.size()) == kStep;
+  return static_cast<std::int64_t>(rows.size()) == kRowsPerStep;
 }
 
 bool Retention::Step(driver::Connection& connection) {
@@ -96,7 +96,7 @@ bool Retention::Step(driver::Connection& connection) {
 // Counts from the newest batch down until the number to keep is reached.
 bool Retention::FindCut(driver::Connection& connection) {
   std::int64_t batches = 0;
-  connection.Run(Statement::kCountFinishedFromNewest, {queue_id_, cut_batch_, kStep},
+  connection.Run(Statement::kCountFinishedFromNewest, {queue_id_, cut_batch_, kRowsPerStep},
                  [&](const driver::Row& row) {
                    ++batches;
                    cut_batch_ = row.Int(0);
@@ -108,7 +108,7 @@ bool Retention::FindCut(driver::Connection& connection) {
     is_cut_known_ = true;
     return true;
   }
-  if (batches == kStep) return true;
+  if (batches == kRowsPerStep) return true;
   // Fewer are there than may stay; the age alone decides.
   is_cut_known_ = true;
   cut_batch_ = 0;
@@ -155,7 +155,7 @@ bool Retention::RemoveSome(driver::Connection& connection) {
     Remove(connection, row, part);
     removed_ += Count(part);
   }
-  if (static_cast<std::int64_t>(rows.size()) < kStep) return false;
+  if (static_cast<std::int64_t>(rows.size()) < kRowsPerStep) return false;
   // A whole step of rows of one batch cannot be (it has 64 at most), so the next one moves on.
   return policy_.max_age || next_batch_ <= cut_batch_;
 }

@@ -16,7 +16,7 @@ namespace {
 using sql::Statement;
 
 // How many slices or archive rows one step removes: some milliseconds of work.
-constexpr std::int64_t kStep = 500;
+constexpr std::int64_t kRemovedPerStep = 500;
 
 QueueInfo ReadQueue(const driver::Row& row) {
   return {.id = row.Int(0),
@@ -69,19 +69,21 @@ void RemoveSlices(driver::Connection& connection, const std::vector<Slice>& slic
 // Removes some of what a closed queue holds. Answers whether there is more.
 bool RemoveContents(driver::Connection& connection, std::int64_t queue_id) {
   std::vector<Slice> slices;
-  connection.Run(Statement::kLockSlicesOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
-    slices.push_back(ReadSlice(row));
-    return true;
-  });
+  connection.Run(Statement::kLockSlicesOfQueue, {queue_id, kRemovedPerStep},
+                 [&](const driver::Row& row) {
+                   slices.push_back(ReadSlice(row));
+                   return true;
+                 });
   RemoveSlices(connection, slices);
   if (!slices.empty()) return true;
   if (workflow::RemoveRunsOfQueue(connection, queue_id, ToMicros(connection.Now()))) return true;
 
   std::vector<ArchiveRow> rows;
-  connection.Run(Statement::kLockArchiveOfQueue, {queue_id, kStep}, [&](const driver::Row& row) {
-    rows.push_back(ReadArchiveRow(row));
-    return true;
-  });
+  connection.Run(Statement::kLockArchiveOfQueue, {queue_id, kRemovedPerStep},
+                 [&](const driver::Row& row) {
+                   rows.push_back(ReadArchiveRow(row));
+                   return true;
+                 });
   for (const auto& row : rows) {
     ShrinkArchiveRow(connection, row, row.mask);
     ForgetPayloads(connection, queue_id, row.batch_id, row.mask);

@@ -9,7 +9,7 @@ namespace pgqrs::queue {
 namespace {
 
 // How many slices one step visits, and how many of these the look into a range counts for.
-constexpr std::int64_t kStep = 500;
+constexpr std::int64_t kSlicesPerStep = 500;
 constexpr std::int64_t kRangeCost = 5;
 
 }  // namespace
@@ -25,7 +25,7 @@ void SliceWalk::Add(std::int64_t queue_id, std::int64_t visible_after) {
 
 bool SliceWalk::Step(driver::Connection& connection,
                      const std::function<void(const Slice&)>& visit) {
-  std::int64_t budget = kStep;
+  std::int64_t budget = kSlicesPerStep;
   while (!ranges_.empty() && budget > 0) {
     auto& range = ranges_.back();
     std::vector<Slice> slices;

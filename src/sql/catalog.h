@@ -87,6 +87,7 @@ namespace pgqrs::sql {
   V(DeleteWorkflow,          "i",               "")                   \
   V(InsertRun,               "iiitiititz",      "i")                  \
   V(LockRun,                 "i",               "iiiiiitiiitizzz")    \
+  V(PeekRun,                 "i",               "iiiiiitiiitizzz")    \
   V(UpdateRun,               "iiiiiitizzz",     "")                   \
   V(SetRunResult,            "itt",             "")                   \
   V(FindRunTexts,            "i",               "tttii")              \

@@ -14,7 +14,7 @@ using sql::Statement;
 
 // How many children one transaction marks, and how many rows one removes: some milliseconds of
 // work.
-constexpr std::int64_t kStep = 500;
+constexpr std::int64_t kRowsPerStep = 500;
 
 // Locks the runs of messages that are in `messages`.
 template <typename F>
@@ -52,7 +52,8 @@ void TellParent(driver::Connection& connection, const RunState& run, const End& 
 void CancelChildren(driver::Connection& connection, std::int64_t parent_id, Effects& effects) {
   std::int64_t last = 0;
   for (;;) {
-    const auto ids = Ids(connection, Statement::kUnfinishedChildren, {parent_id, last, kStep});
+    const auto ids =
+        Ids(connection, Statement::kUnfinishedChildren, {parent_id, last, kRowsPerStep});
     for (const auto id : ids) {
       if (auto child = LockRun(connection, id)) MarkCancelling(connection, *child, effects);
     }
@@ -146,7 +147,7 @@ bool RemoveRunsOfQueue(driver::Connection& connection, std::int64_t queue_id, st
   Effects effects;
   effects.now = now;
   std::int64_t rows = 0;
-  const auto ids = Ids(connection, Statement::kRunsOfQueue, {queue_id, kStep});
+  const auto ids = Ids(connection, Statement::kRunsOfQueue, {queue_id, kRowsPerStep});
   for (const auto id : ids) {
     auto run = LockRun(connection, id);
     if (run && !run->is_finished()) {
@@ -154,7 +155,7 @@ bool RemoveRunsOfQueue(driver::Connection& connection, std::int64_t queue_id, st
              effects);
     }
     rows += RemoveRun(connection, id);
-    if (rows >= kStep) break;
+    if (rows >= kRowsPerStep) break;
   }
   return !ids.empty();
 }

@@ -18,7 +18,7 @@ using driver::Value;
 using sql::Statement;
 
 // How many runs, or rows, one step works on: some milliseconds of work.
-constexpr std::int64_t kStep = 200;
+constexpr std::int64_t kRunsPerStep = 200;
 constexpr std::int64_t kRowsOfStep = 1000;
 
 std::string Named(std::int64_t run_id) { return "run " + std::to_string(run_id); }
@@ -89,7 +89,7 @@ bool Cancellation::Step(driver::Connection& connection) {
     }
     // From here on it triggers none.
     for (;;) {
-      const auto some = Ids(connection, Statement::kUnfinishedChildren, {id, last, kStep});
+      const auto some = Ids(connection, Statement::kUnfinishedChildren, {id, last, kRunsPerStep});
       if (some.empty()) break;
       children.insert(children.end(), some.begin(), some.end());
       last = some.back();
@@ -104,7 +104,7 @@ void Cancellation::FindSome(driver::Connection& connection) {
   auto page = *filter_;
   page.order = ListOrder::kOldestFirst;
   page.after_id = last_found_;
-  page.limit = kStep;
+  page.limit = kRunsPerStep;
   for (const auto& run : ListRuns(connection, page)) {
     last_found_ = run.id;
     left_.push_back(run.id);
@@ -181,14 +181,14 @@ std::int64_t ForkRun(driver::Connection& connection, const Fork& fork) {
 bool RunRetentionWork::Step(driver::Connection& connection) {
   if (!std::exchange(has_begun_, true)) FindCut(connection);
   std::int64_t rows = 0;
-  const auto ids =
-      Ids(connection, Statement::kLockFinishedRuns, {workflow_id_, cut_time_, cut_id_, kStep});
+  const auto ids = Ids(connection, Statement::kLockFinishedRuns,
+                       {workflow_id_, cut_time_, cut_id_, kRunsPerStep});
   for (const auto id : ids) {
     rows += RemoveRun(connection, id);
     ++removed_;
     if (rows >= kRowsOfStep) return true;
   }
-  return static_cast<std::int64_t>(ids.size()) == kStep;
+  return static_cast<std::int64_t>(ids.size()) == kRunsPerStep;
 }
 
 // Of both limits the one that removes more.

@@ -24,6 +24,30 @@ std::optional<TimePoint> ReadTime(const driver::Row& row, int column) {
   return row.IsNull(column) ? std::nullopt : std::optional(queue::FromMicros(row.Int(column)));
 }
 
+std::optional<RunState> ReadRun(driver::Connection& connection, Statement statement,
+                                std::int64_t run_id) {
+  std::optional<RunState> run;
+  connection.Run(statement, {run_id}, [&](const driver::Row& row) {
+    run = RunState{.id = row.Int(0),
+                   .queue_id = row.Int(1),
+                   .status = static_cast<RunStatus>(row.Int(2)),
+                   .epoch = row.Int(3),
+                   .version = row.OptionalInt(4),
+                   .parent_id = row.OptionalInt(5),
+                   .parent_step = OptionalText(row, 6).value_or(""),
+                   .parent_ordinal = row.Int(7),
+                   .start_token = row.OptionalInt(8),
+                   .pause_requested = row.Int(9) != 0,
+                   .waits_for_events = OptionalText(row, 10),
+                   .waits_for_children = row.Int(11) != 0,
+                   .created_at = row.Int(12),
+                   .started_at = row.OptionalInt(13),
+                   .finished_at = row.OptionalInt(14)};
+    return true;
+  });
+  return run;
+}
+
 }  // namespace
 
 std::optional<Json> ToJson(const driver::Row& row, int column) {
@@ -55,27 +79,12 @@ std::vector<std::int64_t> Ids(driver::Connection& connection, Statement statemen
   return ids;
 }
 
+std::optional<RunState> PeekRun(driver::Connection& connection, std::int64_t run_id) {
+  return ReadRun(connection, Statement::kPeekRun, run_id);
+}
+
 std::optional<RunState> LockRun(driver::Connection& connection, std::int64_t run_id) {
-  std::optional<RunState> run;
-  connection.Run(Statement::kLockRun, {run_id}, [&](const driver::Row& row) {
-    run = RunState{.id = row.Int(0),
-                   .queue_id = row.Int(1),
-                   .status = static_cast<RunStatus>(row.Int(2)),
-                   .epoch = row.Int(3),
-                   .version = row.OptionalInt(4),
-                   .parent_id = row.OptionalInt(5),
-                   .parent_step = OptionalText(row, 6).value_or(""),
-                   .parent_ordinal = row.Int(7),
-                   .start_token = row.OptionalInt(8),
-                   .pause_requested = row.Int(9) != 0,
-                   .waits_for_events = OptionalText(row, 10),
-                   .waits_for_children = row.Int(11) != 0,
-                   .created_at = row.Int(12),
-                   .started_at = row.OptionalInt(13),
-                   .finished_at = row.OptionalInt(14)};
-    return true;
-  });
-  return run;
+  return ReadRun(connection, Statement::kLockRun, run_id);
 }
 
 void UpdateRun(driver::Connection& connection, const RunState& run, std::int64_t now) {
@@ -116,16 +125,19 @@ bool IsWorkflow(driver::Connection& connection, std::int64_t queue_id) {
   return HasRow(connection, Statement::kIsWorkflow, {queue_id});
 }
 
+bool StoreStep(driver::Connection& connection, std::int64_t run_id, std::int64_t epoch,
+               const StoredStep& step, std::int64_t now) {
+  return HasRow(connection, Statement::kRecordStep,
+                {run_id, std::string_view(step.name), std::int64_t{step.ordinal},
+                 std::int64_t{step.position}, static_cast<std::int64_t>(step.kind),
+                 static_cast<std::int64_t>(step.status), epoch, std::int64_t{step.attempts},
+                 ToText(step.input), ToText(step.output), ToText(step.error), ToTime(step.retry_at),
+                 ToTime(step.wake_at), step.child_id != 0 ? Value(step.child_id) : Value(), now});
+}
+
 bool RecordStep(driver::Connection& connection, std::int64_t run_id, std::int64_t epoch,
                 const StoredStep& step, std::int64_t now) {
-  const bool is_recorded =
-      HasRow(connection, Statement::kRecordStep,
-             {run_id, std::string_view(step.name), std::int64_t{step.ordinal},
-              std::int64_t{step.position}, static_cast<std::int64_t>(step.kind),
-              static_cast<std::int64_t>(step.status), epoch, std::int64_t{step.attempts},
-              ToText(step.input), ToText(step.output), ToText(step.error), ToTime(step.retry_at),
-              ToTime(step.wake_at), step.child_id != 0 ? Value(step.child_id) : Value(), now});
-  if (is_recorded) return true;
+  if (StoreStep(connection, run_id, epoch, step, now)) return true;
   // The same record again is no other outcome; neither is what became of a child meanwhile.
   const auto found = FindStep(connection, run_id, step.name, step.ordinal);
   return found && (found->epoch == epoch || step.kind == StepKind::kChild);

@@ -73,6 +73,8 @@ inline std::optional<std::int64_t> ToOptional(const std::optional<int>& number) 
 std::optional<Json> ToJson(const driver::Row& row, int column);
 driver::Value ToText(const std::optional<Json>& json);
 
+// Reads it as it is at the moment.
+std::optional<RunState> PeekRun(driver::Connection& connection, std::int64_t run_id);
 // Reads and locks it, up to the end of the transaction.
 std::optional<RunState> LockRun(driver::Connection& connection, std::int64_t run_id);
 void UpdateRun(driver::Connection& connection, const RunState& run, std::int64_t now);
@@ -83,8 +85,11 @@ void SetResult(driver::Connection& connection, std::int64_t run_id, const driver
 bool InsertRun(driver::Connection& connection, const NewRun& run, std::int64_t now);
 bool IsWorkflow(driver::Connection& connection, std::int64_t queue_id);
 
-// Records a step under an epoch. Answers whether it is recorded now; not where another epoch has
-// recorded an outcome for good.
+// Stores a step under an epoch. Answers whether it was stored: what has an outcome for good stays.
+bool StoreStep(driver::Connection& connection, std::int64_t run_id, std::int64_t epoch,
+               const StoredStep& step, std::int64_t now);
+// The same, so that it may be repeated. Answers whether it is recorded now; not where another epoch
+// has recorded an outcome for good.
 bool RecordStep(driver::Connection& connection, std::int64_t run_id, std::int64_t epoch,
                 const StoredStep& step, std::int64_t now);
 

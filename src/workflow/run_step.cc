@@ -53,6 +53,10 @@ Outcome FenceOf(const std::optional<RunState>& run, std::int64_t epoch) {
   return run->pause_requested ? Outcome::kPaused : Outcome::kDone;
 }
 
+bool MayRecord(Outcome fence, const std::optional<RunState>& run) {
+  return fence != Outcome::kStale && run->status != RunStatus::kCancelled;
+}
+
 void RunStep::Run(std::vector<RunRequest*> requests) {
   const auto key = [](const RunRequest* request) {
     return request->what == RunRequest::What::kTrigger
@@ -239,15 +243,6 @@ Outcome RunStep::Record(const RunRequest& request, const StoredStep& step, Outco
              ? fence
              : Outcome::kStale;
 }
-
-// Whether what was done by an execution may still be recorded.
-namespace {
-
-bool MayRecord(Outcome fence, const std::optional<RunState>& run) {
-  return fence != Outcome::kStale && run->status != RunStatus::kCancelled;
-}
-
-}  // namespace
 
 void RunStep::Record(RecordRequest& request) {
   std::optional<RunState> run;

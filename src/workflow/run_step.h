@@ -60,6 +60,8 @@ class RunStep {
 
 // The outcome of a request under an epoch of a run as it is.
 Outcome FenceOf(const std::optional<RunState>& run, std::int64_t epoch);
+// Whether what an execution has done may still be recorded, where that is its outcome.
+bool MayRecord(Outcome fence, const std::optional<RunState>& run);
 
 }  // namespace pgqrs::workflow
 

@@ -29,7 +29,7 @@ Scalar OrNull(const std::optional<int>& number) {
 }
 
 // The columns of a start's answer, see pgqrs_start_runs.
-enum Column { kRequest, kEpoch, kVersion, kCreated, kParent, kInput, kStep };
+enum Column { kRequest, kEpoch, kVersion, kCreated, kParent, kInput, kFirstOfStep };
 
 std::size_t Index(const driver::Row& row) { return static_cast<std::size_t>(row.Int(0) - 1); }
 
@@ -91,9 +91,9 @@ void SetRuns::SendStarts() {
 
 void SetRuns::ReadStart(const driver::Row& row) {
   auto& start = *starts_.at(Index(row));
-  if (!row.IsNull(kStep)) {
+  if (!row.IsNull(kFirstOfStep)) {
     std::int64_t epoch = 0;
-    start.steps.push_back(ReadStep(row, kStep, epoch));
+    start.steps.push_back(ReadStep(row, kFirstOfStep, epoch));
     return;
   }
   start.outcome = Outcome::kDone;

@@ -19,7 +19,7 @@ using queue::Mask;
 using queue::Slice;
 using queue::SliceState;
 
-constexpr std::int64_t kBatch = 12;
+constexpr std::int64_t kBatchOfModel = 12;
 
 // Few enough that messages often have the same one, and slices join.
 SliceState RandomState(Random& random) {
@@ -79,7 +79,7 @@ class SliceModel {
  public:
   SliceModel(Random& random, int n) : random_(random), full_(queue::FullMask(n)) {
     const auto state = RandomState(random);
-    table_.Insert(queue::NewSlice(kBatch, n, state));
+    table_.Insert(queue::NewSlice(kBatchOfModel, n, state));
     queue::ForEachPosition(full_, [&](int position) { At(position) = state; });
   }
 
@@ -104,7 +104,7 @@ class SliceModel {
   }
 
   void LoadSome() {
-    batch_.emplace(kBatch);
+    batch_.emplace(kBatchOfModel);
     unloaded_.clear();
     const bool all = random_.OneIn(2);
     for (const auto& [id, slice] : table_.rows()) {
@@ -168,7 +168,7 @@ class SliceModel {
   void CheckSlices(const std::vector<Slice>& slices) {
     Mask seen = 0;
     for (const auto& slice : slices) {
-      ASSERT_EQ(slice.batch_id(), kBatch);
+      ASSERT_EQ(slice.batch_id(), kBatchOfModel);
       ASSERT_NE(slice.mask, 0U);
       ASSERT_EQ(slice.mask & seen, 0U) << "slices overlap";
       seen |= slice.mask;

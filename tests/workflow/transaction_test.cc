@@ -137,6 +137,61 @@ TEST_P(TransactionSteps, UnderAnOlderEpochTheBodyIsNotCalled) {
             Outcome::kStale);
 }
 
+// What happens beside a body: on embedded databases it is the only writer.
+class BesideTransactionSteps : public TransactionSteps {
+ protected:
+  void SetUp() override {
+    if (!IsPostgres()) GTEST_SKIP() << "the body is the only writer";
+  }
+
+  // A body that writes a note and then does `act` on another thread.
+  static workflow::TransactionStep::Body Writing(std::function<void()> act) {
+    return [act = std::move(act)](Connection& connection) {
+      Execute(connection, "INSERT INTO notes VALUES (1, 'hello')");
+      std::thread(act).join();
+      return Json("written");
+    };
+  }
+};
+PGQRS_ON_EVERY_BACKEND(BesideTransactionSteps);
+
+TEST_P(BesideTransactionSteps, TheRunGetsItsEvents) {
+  auto store = OpenRuns();
+  MakeTable(store);
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  EXPECT_EQ(Run(store, run, "write", Writing([&] { store.Send(id, "go", "now"); })),
+            Outcome::kDone);
+  EXPECT_EQ(store.Receive(run, "go"), "now");
+  EXPECT_THAT(Notes(store), ElementsAre("hello"));
+}
+
+TEST_P(BesideTransactionSteps, OneThatIsCancelledIsStillRecorded) {
+  auto store = OpenRuns();
+  MakeTable(store);
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  EXPECT_EQ(Run(store, run, "write", Writing([&] { EXPECT_EQ(store.Cancel(id), 1); })),
+            Outcome::kCancelled);
+  EXPECT_THAT(Notes(store), ElementsAre("hello"));
+  ASSERT_EQ(store.StepsOf(id).size(), 1U);
+  EXPECT_EQ(store.StepsOf(id)[0].status, StepStatus::kSuccess);
+}
+
+TEST_P(BesideTransactionSteps, AnotherExecutionUndoesTheEffects) {
+  auto store = OpenRuns();
+  MakeTable(store);
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  const auto take_over = [&] {
+    Advance(std::chrono::seconds(31));
+    EXPECT_EQ(store.TakeAndStart().outcome, Outcome::kDone);
+  };
+  EXPECT_THROW(Run(store, run, "write", Writing(take_over)), workflow::TransactionStep::FencedOff);
+  EXPECT_THAT(Notes(store), ::testing::IsEmpty());
+  EXPECT_THAT(store.StepsOf(id), ::testing::IsEmpty());
+}
+
 TEST_P(TransactionSteps, ValuesOfAllTypesGoInAndComeOut) {
   auto store = OpenRuns();
   const std::string bytes("\0\x01\xff", 3);

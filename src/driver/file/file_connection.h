@@ -29,6 +29,9 @@ struct FileOptions {
   bool in_memory() const { return path == ":memory:"; }
 };
 
+// What errors call the statements of callers.
+inline constexpr std::string_view kCallersStatement = "a statement of the step";
+
 // A prepared statement of an engine.
 class FileStatement {
  public:

@@ -85,9 +85,9 @@ constexpr std::size_t kMaxParameters = std::ranges::max(sql::kCatalog, {}, [](co
                                        }).parameters.size();
 
 // The parameters of one statement as libpq wants them, in one buffer.
-class Parameters {
+class StatementParameters {
  public:
-  Parameters(std::string& buffer, std::string_view letters, std::span<const Value> values)
+  StatementParameters(std::string& buffer, std::string_view letters, std::span<const Value> values)
       : buffer_(buffer) {
     buffer_.clear();
     std::array<std::size_t, kMaxParameters> begins{};
@@ -179,7 +179,7 @@ void Pipeline::Send(sql::Statement statement, const std::string& text,
                     std::span<const Value> parameters, const RowSink* sink) {
   Prepare(statement, text);
   const auto& info = sql::Info(statement);
-  const Parameters sent(buffer_, info.parameters, parameters);
+  const StatementParameters sent(buffer_, info.parameters, parameters);
   Expect(PQsendQueryPrepared(connection_.get(), NameOf(statement).c_str(),
                              static_cast<int>(parameters.size()), sent.values(), sent.lengths(),
                              sent.formats(), 1),

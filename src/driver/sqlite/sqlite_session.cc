@@ -30,9 +30,9 @@ class SqliteRow final : public Row {
   sqlite3_stmt* statement_;
 };
 
-class PreparedStatement final : public FileStatement {
+class SqliteFileStatement final : public FileStatement {
  public:
-  PreparedStatement(sqlite3* database, std::string_view sql, std::string_view what)
+  SqliteFileStatement(sqlite3* database, std::string_view sql, std::string_view what)
       : database_(database),
         what_(what),
         statement_(PrepareSqlite(database, sql, what)),
@@ -60,7 +60,7 @@ class PreparedStatement final : public FileStatement {
   const SqliteRow row_;
 };
 
-void PreparedStatement::Bind(std::span<const Value> row) {
+void SqliteFileStatement::Bind(std::span<const Value> row) {
   for (int i = 0; i < static_cast<int>(row.size()); ++i) {
     const auto& value = row[static_cast<std::size_t>(i)];
     int code = SQLITE_OK;
@@ -77,8 +77,6 @@ void PreparedStatement::Bind(std::span<const Value> row) {
   }
 }
 
-constexpr std::string_view kQuery = "a statement of the step";
-
 // Prepares a statement of the user's, which is to be the only one of the text.
 SqliteStatement PrepareOnly(sqlite3* database, std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
@@ -86,7 +84,7 @@ SqliteStatement PrepareOnly(sqlite3* database, std::string_view sql) {
   const int code =
       sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &raw, &rest);
   SqliteStatement statement(raw);
-  if (code != SQLITE_OK) throw SqliteFailure(database, code, kQuery);
+  if (code != SQLITE_OK) throw SqliteFailure(database, code, kCallersStatement);
   if (!SkipComments(sql.substr(static_cast<std::size_t>(rest - sql.data()))).empty()) {
     throw Failure(Fault::kStatement, "sql: the text has more than one statement");
   }
@@ -216,7 +214,7 @@ void SqliteSession::Rollback() noexcept {
 }
 
 std::unique_ptr<FileStatement> SqliteSession::Prepare(std::string_view sql, std::string_view what) {
-  return std::make_unique<PreparedStatement>(database_.get(), sql, what);
+  return std::make_unique<SqliteFileStatement>(database_.get(), sql, what);
 }
 
 std::int64_t SqliteSession::Query(std::string_view sql, std::span<const Cell> parameters,
@@ -228,7 +226,7 @@ std::int64_t SqliteSession::Query(std::string_view sql, std::span<const Cell> pa
                       parameters.size());
   for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
     const int code = BindCell(raw, i + 1, parameters[static_cast<std::size_t>(i)]);
-    if (code != SQLITE_OK) throw SqliteFailure(database, code, kQuery);
+    if (code != SQLITE_OK) throw SqliteFailure(database, code, kCallersStatement);
   }
   std::vector<std::string> names;
   for (int i = 0; i < sqlite3_column_count(raw); ++i) {
@@ -241,7 +239,7 @@ std::int64_t SqliteSession::Query(std::string_view sql, std::span<const Cell> pa
   for (;;) {
     const int code = sqlite3_step(raw);
     if (code == SQLITE_DONE) break;
-    if (code != SQLITE_ROW) throw SqliteFailure(database, code, kQuery);
+    if (code != SQLITE_ROW) throw SqliteFailure(database, code, kCallersStatement);
     ++rows;
     for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = ReadCell(raw, static_cast<int>(i));
     sink({.names = names, .cells = cells});

@@ -14,10 +14,10 @@
 namespace pgqrs::driver {
 namespace {
 
-class PreparedStatement final : public FileStatement {
+class TursoFileStatement final : public FileStatement {
  public:
-  PreparedStatement(const turso_connection_t* connection, std::string_view sql,
-                    std::string_view what)
+  TursoFileStatement(const turso_connection_t* connection, std::string_view sql,
+                     std::string_view what)
       : what_(what), statement_(PrepareTurso(connection, sql, what)), row_(statement_.get()) {}
 
   std::size_t parameter_count() const override {
@@ -37,7 +37,7 @@ class PreparedStatement final : public FileStatement {
   const TursoRow row_;
 };
 
-void PreparedStatement::Bind(std::span<const Value> row) {
+void TursoFileStatement::Bind(std::span<const Value> row) {
   auto* statement = statement_.get();
   for (std::size_t i = 0; i < row.size(); ++i) {
     const auto& value = row[i];
@@ -54,8 +54,6 @@ void PreparedStatement::Bind(std::span<const Value> row) {
   }
 }
 
-constexpr std::string_view kQuery = "a statement of the step";
-
 // Prepares a statement of the user's, which is to be the only one of the text.
 TursoStatement PrepareOnly(const turso_connection_t* connection, std::string_view sql) {
   const std::string text(sql);
@@ -64,7 +62,7 @@ TursoStatement PrepareOnly(const turso_connection_t* connection, std::string_vie
   std::size_t length = 0;
   const auto code =
       turso_connection_prepare_first(connection, text.c_str(), &raw, &length, reason.out());
-  if (code != TURSO_OK) throw TursoFailure(code, reason, kQuery);
+  if (code != TURSO_OK) throw TursoFailure(code, reason, kCallersStatement);
   TursoStatement statement(raw);
   if (!statement || !SkipComments(sql.substr(std::min(length, sql.size()))).empty()) {
     throw Failure(Fault::kStatement, "sql: the text is to have one statement");
@@ -178,7 +176,7 @@ bool TursoSession::SeesForeignCommits() {
 }
 
 std::unique_ptr<FileStatement> TursoSession::Prepare(std::string_view sql, std::string_view what) {
-  return std::make_unique<PreparedStatement>(connection_.get(), sql, what);
+  return std::make_unique<TursoFileStatement>(connection_.get(), sql, what);
 }
 
 std::int64_t TursoSession::Query(std::string_view sql, std::span<const Cell> parameters,
@@ -189,7 +187,7 @@ std::int64_t TursoSession::Query(std::string_view sql, std::span<const Cell> par
                       parameters.size());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto code = BindCell(raw, i + 1, parameters[i]);
-    if (code != TURSO_OK) throw TursoFailure(code, {}, kQuery);
+    if (code != TURSO_OK) throw TursoFailure(code, {}, kCallersStatement);
   }
   std::vector<std::string> names;
   for (std::int64_t i = 0; i < turso_statement_column_count(raw); ++i) {
@@ -199,7 +197,7 @@ std::int64_t TursoSession::Query(std::string_view sql, std::span<const Cell> par
   }
   std::int64_t rows = 0;
   std::vector<Cell> cells(names.size());
-  while (StepTurso(raw, kQuery)) {
+  while (StepTurso(raw, kCallersStatement)) {
     ++rows;
     for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = ReadCell(raw, i);
     sink({.names = names, .cells = cells});

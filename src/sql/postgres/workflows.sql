@@ -32,6 +32,11 @@ SELECT id, queue_id, status, epoch, version, parent_id, parent_step, parent_ordi
   pause_requested, waits_for_events, waits_for_children, created_at, started_at, finished_at
 FROM {schema}.pgqrs_workflow_runs WHERE id = $1 FOR UPDATE;
 
+-- name: PeekRun
+SELECT id, queue_id, status, epoch, version, parent_id, parent_step, parent_ordinal, start_token,
+  pause_requested, waits_for_events, waits_for_children, created_at, started_at, finished_at
+FROM {schema}.pgqrs_workflow_runs WHERE id = $1;
+
 -- name: UpdateRun
 UPDATE {schema}.pgqrs_workflow_runs
 SET status = $2, epoch = $3, version = $4, start_token = $5, pause_requested = $6,

@@ -27,7 +27,7 @@ VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, ?9, ?10, ?10)
 ON CONFLICT DO NOTHING
 RETURNING id;
 
--- name: LockRun
+-- name: LockRun, PeekRun
 SELECT id, queue_id, status, epoch, version, parent_id, parent_step, parent_ordinal, start_token,
   pause_requested, waits_for_events, waits_for_children, created_at, started_at, finished_at
 FROM pgqrs_workflow_runs WHERE id = ?1;
