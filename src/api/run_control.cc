@@ -42,6 +42,12 @@ StoredStep ToStored(const ClaimedStep& step) {
           .child_id = step.child_id};
 }
 
+std::vector<StoredStep> ToStored(const std::vector<ClaimedStep>& steps) {
+  std::vector<StoredStep> stored;
+  for (const auto& step : steps) stored.push_back(ToStored(step));
+  return stored;
+}
+
 ClaimedStep ToClaimed(StoredStep step, bool is_recorded) {
   return {.name = std::move(step.name),
           .ordinal = step.ordinal,
@@ -119,7 +125,7 @@ ClaimedStep RunControl::Get(const std::string& name, int ordinal) const {
   return ToClaimed(core().Get(name, ordinal), true);
 }
 
-void RunControl::CheckEnd() const { core().CheckEnd(); }
+void RunControl::CheckEnd() const { core().CheckEnd(""); }
 
 void RunControl::CheckOutput(const Json& output) const { core().store().CheckOutput(output); }
 
@@ -149,24 +155,23 @@ Future<RunControl::Child> RunControl::ChildAsync(const ClaimedStep& step, std::s
 }
 
 Future<RunOutcome> RunControl::SuspendAsync(const RunWaitFor& wait) const {
-  internal::RunWait waits = {
-      .steps = {}, .until = wait.until, .events = wait.events, .children = wait.children};
-  for (const auto& step : wait.steps) waits.steps.push_back(ToStored(step));
-  return core().store().Submit(core().MakeSuspend(std::move(waits)));
+  return core().store().Submit(core().MakeSuspend({.steps = ToStored(wait.steps),
+                                                   .until = wait.until,
+                                                   .events = wait.events,
+                                                   .children = wait.children}));
 }
 
-Future<RunOutcome> RunControl::GiveBackAsync(Duration delay) const {
+Future<RunOutcome> RunControl::GiveBackAsync(Duration delay,
+                                             const std::vector<ClaimedStep>& steps) const {
   internal::CheckDuration("delay", delay, Duration::zero());
-  return core().store().Submit(core().MakeGiveBack(delay));
+  return core().store().Submit(core().MakeGiveBack(delay, ToStored(steps)));
 }
 
 Future<RunOutcome> RunControl::PauseAsync(const std::optional<Json>& reason,
                                           std::optional<Duration> resume_after,
                                           const std::vector<ClaimedStep>& steps) const {
   if (resume_after) internal::CheckDuration("resume_after", *resume_after, Duration::zero());
-  auto call = core().MakePause(reason, resume_after);
-  for (const auto& step : steps) call->steps.push_back(ToStored(step));
-  return core().store().Submit(std::move(call));
+  return core().store().Submit(core().MakePause(reason, resume_after, ToStored(steps)));
 }
 
 Future<RunOutcome> RunControl::FinishAsync(RunStatus status, const std::optional<Json>& output,

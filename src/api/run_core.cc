@@ -130,9 +130,9 @@ StoredStep RunCore::Get(const std::string& name, int ordinal) {
   return steps_.at(Key(name, ordinal));
 }
 
-void RunCore::CheckEnd() {
+void RunCore::CheckEnd(const std::string& scope) {
   const std::lock_guard lock(mutex_);
-  const auto next = by_position_.find(std::pair(std::string(), calls_[""]));
+  const auto next = by_position_.find(std::pair(scope, calls_[scope]));
   if (next == by_position_.end()) return;
   ThrowNonDeterminism("step " + Show(next->second.first, next->second.second) +
                       " is recorded, and was not called");
@@ -215,15 +215,17 @@ CallPtr<workflow::Outcome, workflow::SuspendRequest> RunCore::MakeSuspend(RunWai
   return call;
 }
 
-CallPtr<workflow::Outcome, workflow::SuspendRequest> RunCore::MakeGiveBack(Duration delay) {
-  auto call = MakeSuspend({});
+CallPtr<workflow::Outcome, workflow::SuspendRequest> RunCore::MakeGiveBack(
+    Duration delay, std::vector<StoredStep> steps) {
+  auto call = MakeSuspend({.steps = std::move(steps)});
   call->delay = delay;
   return call;
 }
 
 CallPtr<workflow::Outcome, workflow::SuspendRequest> RunCore::MakePause(
-    std::optional<Json> error, std::optional<Duration> resume_after) {
-  auto call = MakeSuspend({});
+    std::optional<Json> error, std::optional<Duration> resume_after,
+    std::vector<StoredStep> steps) {
+  auto call = MakeSuspend({.steps = std::move(steps)});
   call->is_pause = true;
   call->reason = std::move(error);
   call->delay = resume_after;

@@ -71,8 +71,9 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
   StepClaim Find(std::string_view name);
   // A step that is recorded.
   workflow::StoredStep Get(const std::string& name, int ordinal);
-  // NonDeterminismError where the code has ended before all recorded steps.
-  void CheckEnd();
+  // NonDeterminismError where the code of a scope has ended before all recorded steps there.
+  void CheckEnd(const std::string& scope);
+  [[noreturn]] void ThrowNonDeterminism(const std::string& what) const;
 
   // The requests of the execution, which are yet to be submitted or run. What is recorded
   // successfully is known here from then on.
@@ -86,9 +87,12 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
       workflow::StoredStep step, std::shared_ptr<const workflow::WorkflowRef> workflow,
       const Json& input, const ChildOptions& options, std::optional<int> version);
   CallPtr<Outcome, workflow::SuspendRequest> MakeSuspend(RunWait wait);
-  CallPtr<Outcome, workflow::SuspendRequest> MakeGiveBack(Duration delay);
-  CallPtr<Outcome, workflow::SuspendRequest> MakePause(std::optional<Json> error,
-                                                       std::optional<Duration> resume_after);
+  // These record `steps` with the end of the execution, too: what branches wait for.
+  CallPtr<Outcome, workflow::SuspendRequest> MakeGiveBack(
+      Duration delay, std::vector<workflow::StoredStep> steps = {});
+  CallPtr<Outcome, workflow::SuspendRequest> MakePause(
+      std::optional<Json> error, std::optional<Duration> resume_after,
+      std::vector<workflow::StoredStep> steps = {});
   CallPtr<Outcome, workflow::FinishRequest> MakeFinish(RunStatus status, std::optional<Json> output,
                                                        std::optional<Json> error);
 
@@ -108,7 +112,6 @@ class RunCore : public std::enable_shared_from_this<RunCore> {
     request.run = run_;
     request.epoch = epoch_;
   }
-  [[noreturn]] void ThrowNonDeterminism(const std::string& what) const;
 
   const std::shared_ptr<StoreCore> store_;
   const workflow::RunRef run_;

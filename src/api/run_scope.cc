@@ -98,14 +98,23 @@ void RunScope::CheckMayCall() const {
   }
 }
 
-StepClaim RunScope::Claim(std::string_view name, StepKind kind) {
+template <typename F>
+auto RunScope::Matched(F check) {
   try {
-    return core().Claim(prefix_, name, kind);
+    return check();
   } catch (const NonDeterminismError& error) {
     const std::lock_guard lock(execution_->mutex);
-    execution_->mismatch = error.what();
+    if (!execution_->mismatch) execution_->mismatch = error.what();
     throw;
   }
+}
+
+StepClaim RunScope::Claim(std::string_view name, StepKind kind) {
+  return Matched([&] { return core().Claim(prefix_, name, kind); });
+}
+
+void RunScope::CheckEnd() {
+  Matched([this] { core().CheckEnd(prefix_); });
 }
 
 void RunScope::CheckNotStopping() {
@@ -380,25 +389,32 @@ Json RunScope::AwaitChild(const ChildStep& child) {
 
 // ---- Branches
 
-void RunScope::Parallel(std::string_view name,
-                        const std::vector<std::function<void(RunContext&)>>& branches) {
-  constexpr std::int64_t kMostBranches = 64;
-  CheckMayCall();
-  CheckStepName(name);
-  CheckCount("branches", static_cast<std::int64_t>(branches.size()), 1, kMostBranches);
-  auto prefix = prefix_ + std::string(name);
-  const int ordinal = parallels_[prefix]++;
-  if (ordinal > 0) prefix += "#" + std::to_string(ordinal + 1);
-  struct Branch {
-    std::optional<Why> interrupted;
-    std::exception_ptr error;
-  };
-  std::vector<Branch> ends(branches.size());
+workflow::StoredStep RunScope::BeginParallel(std::string_view name, std::int64_t branches) {
+  auto claim = Claim(name, StepKind::kParallel);
+  auto& step = claim.step;
+  const auto count = ToJson(branches);
+  if (!claim.is_recorded) {
+    CheckNotStopping();
+    step.output = count;
+    Record(step);
+  } else if (step.output && *step.output != count) {
+    Matched([&] {
+      core().ThrowNonDeterminism("\"" + step.name + "\" was called with " + count.text() +
+                                 " branches, and is recorded with " + step.output->text());
+    });
+  }
+  return step;
+}
+
+std::vector<RunScope::BranchEnd> RunScope::RunBranches(const std::string& prefix,
+                                                       const Branches& branches) {
+  std::vector<BranchEnd> ends(branches.size());
   const auto run = [&](std::size_t i) {
     try {
       RunScope scope(execution_, prefix + "[" + std::to_string(i) + "]/");
       branches[i](scope.context());
       if (scope.interrupted_) throw RunInterruption(*scope.interrupted_);
+      scope.CheckEnd();
     } catch (const RunInterruption& interruption) {
       ends[i].interrupted = interruption.why();
     } catch (...) {
@@ -417,16 +433,34 @@ void RunScope::Parallel(std::string_view name,
   if (!no_thread) run(0);
   for (auto& thread : threads) thread.join();
   if (no_thread) Interrupt(Why::kStopping);
+  return ends;
+}
+
+void RunScope::Parallel(std::string_view name, const Branches& branches) {
+  constexpr std::int64_t kMostBranches = 64;
+  CheckMayCall();
+  CheckStepName(name);
+  const auto count = static_cast<std::int64_t>(branches.size());
+  CheckCount("branches", count, 1, kMostBranches);
+  auto step = BeginParallel(name, count);
+  const auto call = step.ordinal > 0 ? "#" + std::to_string(step.ordinal + 1) : std::string();
+  const auto ends = RunBranches(step.name + call, branches);
   std::optional<Why> interrupted;
+  std::exception_ptr error;
   for (const auto& end : ends) {
     if (end.interrupted && (!interrupted || *interrupted == Why::kSuspended)) {
       interrupted = end.interrupted;
     }
+    if (!error) error = end.error;
   }
   if (interrupted) Interrupt(*interrupted);
-  for (const auto& end : ends) {
-    if (end.error) std::rethrow_exception(end.error);
+  CheckMayCall();
+  if (step.status == StepStatus::kRunning) {
+    step.status = error ? StepStatus::kError : StepStatus::kSuccess;
+    if (error) step.error = StoredError::Of(error).AsJson();
+    Record(std::move(step));
   }
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace pgqrs::internal

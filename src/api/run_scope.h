@@ -57,8 +57,11 @@ class RunScope {
   ChildStep StartChild(const WorkflowDefinition& workflow, const Json& input,
                        const ChildOptions& options);
   Json AwaitChild(const ChildStep& step);
-  void Parallel(std::string_view name,
-                const std::vector<std::function<void(RunContext&)>>& branches);
+  using Branches = std::vector<std::function<void(RunContext&)>>;
+  void Parallel(std::string_view name, const Branches& branches);
+
+  // Throws where the code has ended before all recorded steps of this scope.
+  void CheckEnd();
 
   // The database's clock, which never is behind the time at which the run was handed out.
   TimePoint CurrentTime() const;
@@ -67,8 +70,17 @@ class RunScope {
   using Outcome = RunCore::Outcome;
   using StoredStep = workflow::StoredStep;
 
+  struct BranchEnd {
+    std::optional<RunInterruption::Why> interrupted;
+    std::exception_ptr error;
+  };
+
   // Throws where the execution cannot go on.
   void CheckMayCall() const;
+  // Calls what may throw NonDeterminismError, which the execution then keeps: it can only be
+  // paused.
+  template <typename F>
+  auto Matched(F check);
   StepClaim Claim(std::string_view name, StepKind kind);
   void CheckNotStopping();
   [[noreturn]] void Interrupt(RunInterruption::Why why);
@@ -88,12 +100,15 @@ class RunScope {
   [[noreturn]] static void ThrowFailed(const StoredStep& step);
   // A value that is made once and recorded.
   Json Once(std::string_view name, StepKind kind, const std::function<Json()>& make);
+  // Records that the branches begin, unless that is recorded. Its output is their count.
+  StoredStep BeginParallel(std::string_view name, std::int64_t branches);
+  // Runs them to their ends, in scopes of their own.
+  std::vector<BranchEnd> RunBranches(const std::string& prefix, const Branches& branches);
 
   const std::shared_ptr<RunExecution> execution_;
   const std::string prefix_;
   RunContext context_;
   std::optional<RunInterruption::Why> interrupted_;
-  std::map<std::string, int, std::less<>> parallels_;  // By name: how many.
 };
 
 }  // namespace pgqrs::internal

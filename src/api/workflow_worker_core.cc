@@ -68,7 +68,7 @@ void RunExecutor::RunFunction(const WorkflowDefinition& definition,
     output = definition.body(scope.context());
     if (!scope.interrupted()) {
       store_->CheckPayload(*output);
-      core->CheckEnd();
+      scope.CheckEnd();
     }
   } catch (const RunInterruption& interruption) {
     interrupted = interruption.why();
@@ -82,7 +82,7 @@ void RunExecutor::RunFunction(const WorkflowDefinition& definition,
   if (execution->mismatch) {
     Log(LogLevel::kError, "a run was paused", *core, *execution->mismatch);
     const StoredError stored = {.message = *execution->mismatch, .code = "NonDeterminismError"};
-    Ask(*core, core->MakePause(stored.AsJson(), std::nullopt));
+    Ask(*core, core->MakePause(stored.AsJson(), std::nullopt, execution->wait.steps));
     ++suspended_;
   } else if (interrupted) {
     Conclude(*execution, *interrupted);
@@ -105,13 +105,14 @@ void RunExecutor::Conclude(const RunExecution& execution, Why why) {
       Finish(core, RunStatus::kCancelled, std::nullopt, std::nullopt);
       return;
     case Why::kPaused:
-      Ask(core, core.MakePause(std::nullopt, std::nullopt));
+      Ask(core, core.MakePause(std::nullopt, std::nullopt, execution.wait.steps));
       break;
     case Why::kStale:
       Log(LogLevel::kInfo, "a run has another worker now", core, "the lease has ended meanwhile");
       return;
     case Why::kStopping:
-      Ask(core, core.MakeGiveBack(*stopping_ ? Duration::zero() : kStartAgainAfter));
+      Ask(core, core.MakeGiveBack(*stopping_ ? Duration::zero() : kStartAgainAfter,
+                                  execution.wait.steps));
       break;
   }
   ++suspended_;

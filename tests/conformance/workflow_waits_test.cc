@@ -1,4 +1,5 @@
 // Sleep, events and children: what a run waits for while nothing is held.
+#include <algorithm>
 #include <stdexcept>
 
 #include "conformance/workflow_test.h"
@@ -139,6 +140,39 @@ TEST_P(WorkflowWaits, ABranchMayWaitForAnEventWhileAnotherSleeps) {
   ASSERT_TRUE(Eventually([&] { return worker.counts().suspended == 2; }));
   Advance(minutes(1));
   EXPECT_THAT(run.Result(kLongEnough), ElementsAre("came", "slept"));
+}
+
+TEST_P(WorkflowWaits, ABranchThatSleepsKeepsItsTimeWhenTheWorkerStops) {
+  Gate gate;
+  const OpenAtEnd open(gate);
+  const auto workflow = DefineWorkflow("both", [&](RunContext& run) {
+    run.Parallel("all", {[](RunContext& branch) { branch.Sleep(minutes(1)); },
+                         [&](RunContext& branch) {
+                           branch.Step("meet", [&] { gate.Pass(); });
+                           branch.Step("next", [] {});
+                         }});
+  });
+  auto& store = OpenStore();
+  const auto run = store.Trigger(workflow);
+  const auto until = clock().Now() + minutes(1);
+  {
+    WorkflowWorker worker(store, {workflow});
+    worker.Start();
+    ASSERT_TRUE(Eventually([&] { return gate.waiting() == 1; }));
+    worker.RequestStop();
+    gate.Open();
+    EXPECT_TRUE(worker.Stop(kLongEnough));
+  }
+  const auto steps = StepsOf(run);
+  const auto sleep = std::ranges::find(steps, StepKind::kSleep, &StepInfo::kind);
+  ASSERT_NE(sleep, steps.end());
+  EXPECT_EQ(sleep->wake_at, until);
+  Advance(seconds(40));
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  ASSERT_TRUE(ComesToRest(run));
+  Advance(seconds(20));
+  run.Result(kLongEnough);
 }
 
 TEST_P(WorkflowWaits, EventsAreForRunsThatExistAndGoOn) {

@@ -199,12 +199,40 @@ class ChangedCode : public WorkflowTest {
   // Lets a run get behind steps "a" and "b", and go on with other code.
   template <typename F>
   void GoOnWith(F changed, std::string_view named_in_error) {
-    const auto right = DefineWorkflow("changed", [](RunContext& run) {
-      const int a = run.Step("a", [] { return 1; });
-      const int b = run.Step("b", [] { return 2; });
-      run.Sleep(minutes(1));
-      return a + b;
-    });
+    ReplaceCode(
+        [](RunContext& run) {
+          const int a = run.Step("a", [] { return 1; });
+          const int b = run.Step("b", [] { return 2; });
+          run.Sleep(minutes(1));
+          return a + b;
+        },
+        changed, named_in_error);
+  }
+
+  // The same with two branches, of which the second one waits.
+  template <typename F>
+  void GoOnFromBranchesWith(F changed, std::string_view named_in_error) {
+    ReplaceCode(
+        [](RunContext& run) {
+          const auto numbers = run.Parallel<int>("both", {One, OneAndSleep});
+          return numbers[0] + numbers[1] + run.Step("b", [] { return 1; });
+        },
+        changed, named_in_error);
+  }
+  static int One(RunContext& branch) {
+    return branch.Step("a", [] { return 1; });
+  }
+  static int OneAndSleep(RunContext& branch) {
+    const int one = One(branch);
+    branch.Sleep(minutes(1));
+    return one;
+  }
+
+ private:
+  // The right code gives 3.
+  template <typename R, typename F>
+  void ReplaceCode(R code, F changed, std::string_view named_in_error) {
+    const auto right = DefineWorkflow("changed", code);
     auto& store = OpenStore();
     pgqrs::Run<int> run(RunHandle(nullptr, 0));
     {
@@ -298,6 +326,36 @@ TEST_P(ChangedCode, WithAnotherKindOfStepDoesNotHarmTheRun) {
         return 0;
       },
       "recorded as a Step");
+}
+
+TEST_P(ChangedCode, WithBranchesOfAnotherNameDoesNotHarmTheRun) {
+  std::atomic<bool> ran = false;
+  GoOnFromBranchesWith(
+      [&](RunContext& run) {
+        const auto branch = [&](RunContext& context) {
+          return context.Step("a", [&] {
+            ran = true;
+            return 0;
+          });
+        };
+        run.Parallel<int>("others", {branch, branch});
+        return 0;
+      },
+      "\\\"both\\\"");
+  EXPECT_FALSE(ran);
+}
+
+TEST_P(ChangedCode, WithFewerBranchesDoesNotHarmTheRun) {
+  GoOnFromBranchesWith([](RunContext& run) { return run.Parallel<int>("both", {One})[0]; },
+                       "with 1 branches, and is recorded with 2");
+}
+
+TEST_P(ChangedCode, WhoseBranchEndsTooSoonDoesNotHarmTheRun) {
+  GoOnFromBranchesWith(
+      [](RunContext& run) {
+        return run.Parallel<int>("both", {One, One})[0];
+      },
+      "both[1]/sleep");
 }
 
 // ---- No room
