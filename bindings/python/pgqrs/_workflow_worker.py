@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import instance, items
-from ._errors import PgqrsError
+from ._errors import PgqrsError, QueueNotFoundError
 from ._store import Store
 from ._worker import Worker, signals
 from ._workflow import WorkflowDef, definitions_by_name, execute_message
@@ -111,6 +111,9 @@ class WorkflowWorker:
         store: An open store.
         workflows: What :func:`workflow` has made; several may have one name and different versions.
         concurrency: How many runs of each workflow are executed at the same time, at most.
+    Where the queue of a workflow is deleted, it goes on with the others; ``run`` raises
+    ``QueueNotFoundError`` when the last one is gone.
+
         lease: How soon others take over the runs when this process dies: a timedelta, or seconds.
 
     Example:
@@ -140,6 +143,7 @@ class WorkflowWorker:
         self._running: asyncio.Task[None] | None = None
 
     @property
+        self._left = len(self._workers)  # Whose queues are there.
     def succeeded(self) -> int:
         """How many runs have ended well."""
         return sum(each.handled for each in self._workers)
@@ -186,7 +190,7 @@ class WorkflowWorker:
         for each in self._workers:
             await self._store._core.create_workflow(each._queue)
         with signals(self._loop, self._on_signal) if handle_signals else nullcontext():
-            tasks = [asyncio.ensure_future(each.run()) for each in self._workers]
+            tasks = [asyncio.ensure_future(self._serve(each)) for each in self._workers]
             try:
                 await asyncio.gather(*tasks)
             except asyncio.CancelledError:
@@ -197,3 +201,13 @@ class WorkflowWorker:
                 self.stop()
                 with suppress(Exception):
                     await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, worker: _RunWorker) -> None:
+        """Executes the runs of one workflow, as long as there is its queue."""
+        try:
+            await worker.run()
+        except QueueNotFoundError as error:
+            self._left -= 1
+            if not self._left:
+                raise
+            _log.error("runs of %r are executed no more: %s", worker._queue, error)
