@@ -95,8 +95,12 @@ class _RunWorker(Worker[Any]):
         plain = definition._plain
         assert plain is not None
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: context.run(plain, run, *args))
+
+        def work() -> Any:
+            execution.in_this_thread()
+            return context.run(plain, run, *args)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 class WorkflowWorker:
@@ -107,13 +111,13 @@ class WorkflowWorker:
     another worker goes on with it at once. The runs of a process that died go on elsewhere when
     their leases end.
 
+    Where the queue of a workflow is deleted, it goes on with the others; ``run`` raises
+    ``QueueNotFoundError`` when the last one is gone.
+
     Args:
         store: An open store.
         workflows: What :func:`workflow` has made; several may have one name and different versions.
         concurrency: How many runs of each workflow are executed at the same time, at most.
-    Where the queue of a workflow is deleted, it goes on with the others; ``run`` raises
-    ``QueueNotFoundError`` when the last one is gone.
-
         lease: How soon others take over the runs when this process dies: a timedelta, or seconds.
 
     Example:
@@ -139,11 +143,11 @@ class WorkflowWorker:
         self._workers = [
             _RunWorker(store, versions, concurrency, lease) for versions in by_name.values()
         ]
+        self._left = len(self._workers)  # Whose queues are there.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
 
     @property
-        self._left = len(self._workers)  # Whose queues are there.
     def succeeded(self) -> int:
         """How many runs have ended well."""
         return sum(each.handled for each in self._workers)
