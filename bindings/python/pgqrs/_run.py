@@ -31,7 +31,7 @@ from ._execution import (
     Call,
     Execution,
 )
-from ._scopes import inside
+from ._scopes import current_scope, inside
 from ._step_result import StepGuard, StepResult, StepResultStatus, error_of
 from ._stored_errors import paused_error
 
@@ -225,6 +225,7 @@ class Run:
             if resume_after_seconds is None
             else not_negative("resume_after_seconds", resume_after_seconds)
         )
+        self._check_open("pause")
         state = self._state
         if state.execution is not None:
             await self._pause_within(state.execution, said, delay)
@@ -238,7 +239,6 @@ class Run:
             await self._end_of(control, outcome)
 
     async def _pause_within(self, execution: Execution, said: str, delay: int | None) -> None:
-        execution.check_open("pause")
         in_step = inside.get() is execution
         if not in_step:
             claim = self._call("pause", STEP).begin()
@@ -282,8 +282,12 @@ class Run:
             return None
 
     def _check_open(self, what: str) -> None:
-        if self._state.execution is not None:
-            self._state.execution.check_open(what)
+        """Refuses what an execution that has ended would do, also with the run of its caller."""
+        execution = self._state.execution
+        if execution is None and (scope := current_scope()) is not None:
+            execution = scope.execution if scope.execution.run._state is self._state else None
+        if execution is not None:
+            execution.check_open(what)
 
     async def _controlled(self, what: str) -> _core.RunControl:
         """The execution by hand, which calls at the same time begin together."""

@@ -92,6 +92,18 @@ def scope_of(task: asyncio.Task[Any] | None) -> Scope | None:
     return scope
 
 
+def current_scope() -> Scope | None:
+    """That of the task that runs, where there is an event loop."""
+    if _core.is_blocking():
+        return None
+    import asyncio
+
+    try:
+        return scope_of(asyncio.current_task())
+    except RuntimeError:  # This thread has none.
+        return None
+
+
 @contextmanager
 def scopes_of_tasks(root: Scope) -> Iterator[None]:
     """Lets this task have that scope, and the tasks that it makes meanwhile have theirs."""

@@ -328,6 +328,24 @@ async def test_the_run_of_an_execution_ends_with_it(config: pgqrs.Config, act: A
     await run.start()
 
 
+async def test_a_task_that_is_left_behind_does_not_execute_by_hand(config: pgqrs.Config) -> None:
+    async def act() -> None:
+        await go.wait()
+        await note(run, "late")
+
+    @pgqrs.workflow
+    async def leaving(_: Run) -> None:
+        tasks.append(asyncio.create_task(act()))
+
+    go = asyncio.Event()
+    tasks: list[asyncio.Task[None]] = []
+    _, run = await new_run(config)
+    await leaving(run)
+    go.set()
+    with pytest.raises(pgqrs.PgqrsError, match=r"note: the execution of run \d+ has ended"):
+        await tasks[0]
+
+
 async def test_only_tasks_of_the_workflow_call_steps(config: pgqrs.Config) -> None:
     async def serve(run_of: asyncio.Future[Run]) -> None:
         await note(await run_of, 1)
