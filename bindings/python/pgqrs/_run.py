@@ -217,7 +217,8 @@ class Run:
         """Pauses the run, until :meth:`start` or :meth:`resume`, or for so many seconds.
 
         Within a workflow the execution ends with the step that calls this, which may raise
-        ``PausedError`` then. From outside a run that a worker executes pauses at its next step.
+        ``PausedError`` then; or at once, and when the run is resumed it goes on behind this call.
+        From outside a run that a worker executes pauses at its next step.
         """
         said = text("reason", reason)
         delay = (
