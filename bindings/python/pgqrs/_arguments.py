@@ -68,9 +68,15 @@ def moment(argument: str, time: str | datetime) -> int:
 
 
 def text(argument: str, value: str) -> str:
-    """A str."""
+    """A str that UTF-8 can hold."""
     if not isinstance(value, str):
         raise TypeError(f"{argument}: a str is wanted, not a {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValidationError(
+            f"{argument}: holds a lone surrogate, which is no Unicode text: {value!a}"
+        ) from None
     return value
 
 

@@ -9,6 +9,7 @@ from . import _core
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -30,13 +31,37 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a coroutine of pgqrs awaited something else than a request")
 
 
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """The result of a function that blocks."""
+async def in_thread(
+    function: Callable[..., T], *args: Any, on_cancel: Callable[[], None] | None = None
+) -> T:
+    """The result of a function that blocks.
+
+    With ``on_cancel``, which is called where this is cancelled, it waits for the function then too.
+    """
     if _core.is_blocking():
         return function(*args)
     import asyncio  # Whoever awaits this has it already; `import pgqrs` does not need it.
 
-    return await asyncio.get_running_loop().run_in_executor(None, function, *args)
+    running = asyncio.get_running_loop().run_in_executor(None, function, *args)
+    if on_cancel is None:
+        return await running
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        on_cancel()
+        await asyncio.wait([running])
+        running.exception()  # Nobody else asks for it.
+        raise
+
+
+async def until_done(future: Future[None]) -> None:
+    """Awaits what somebody else does, in this thread or in another one."""
+    if _core.is_blocking():
+        future.result()
+        return
+    import asyncio
+
+    await asyncio.shield(asyncio.wrap_future(future))
 
 
 async def pause(seconds: float) -> None:

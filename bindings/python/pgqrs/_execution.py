@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
-from contextvars import ContextVar
-from types import BuiltinFunctionType
+import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _core
@@ -14,10 +12,11 @@ from ._errors import (
     NonDeterminismError,
     PausedError,
     PgqrsError,
-    RetriesExhaustedError,
     StepNotReadyError,
     WorkflowError,
 )
+from ._scopes import Scope, inside, scope_of
+from ._stored_errors import is_own_cancellation, paused_error, stored_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -33,9 +32,8 @@ STEP, TRANSACTION, SLEEP, NOW, UUID, EVENT, CHILD = range(7)
 # How a request of an execution may end; 0 is that it was carried out.
 STALE, CANCELLED, PAUSED = 1, 2, 3
 # Why else an execution may end before its function does.
-SUSPENDED, STOPPING, ENDED = 4, 5, 6
+SUSPENDED, STOPPING = 4, 5
 
-_LONGEST_MESSAGE = 65536
 # So many turns of the event loop pass from the end of a task to the next call of who awaits it.
 _TURNS = 5
 _START_AGAIN_AFTER = 1_000_000
@@ -45,68 +43,27 @@ class Interrupted(BaseException):
     """Leaves the function of a workflow. It is no ``Exception``, so that nobody handles it."""
 
 
-class _Scope:
-    """Calls in the order of which a task of the event loop makes them."""
+class Call:
+    """A call that has its place among the others, and is carried out when it is awaited."""
 
-    __slots__ = ("execution", "prefix", "task")
+    __slots__ = ("_claim", "_error", "execution")
 
-    def __init__(self, execution: Execution, prefix: str, task: object) -> None:
+    def __init__(self, execution: Execution, name: str, kind: int) -> None:
         self.execution = execution
-        self.prefix = prefix
-        self.task = task
+        self._claim: _core.ClaimedStep | None = None
+        self._error: BaseException | None = None
+        try:
+            self._claim = execution.claim(name, kind)
+        except (PgqrsError, Interrupted) as error:
+            self._error = error  # Nobody awaits those that were made before it where this raises.
 
-
-_scope: ContextVar[_Scope | None] = ContextVar("pgqrs_scope", default=None)
-# Whose step the code is inside of.
-inside: ContextVar[Execution | None] = ContextVar("pgqrs_step", default=None)
-
-
-def stored_error(
-    error: BaseException, *, step: str | None = None, is_transient: bool = False
-) -> dict[str, Any]:
-    """An exception as it is stored."""
-    kind = type(error)
-    code = getattr(error, "code", None)
-    stored = {
-        "message": storable(error_text(error)),
-        "code": storable(code) if isinstance(code, str) and code else kind.__name__,
-        "is_transient": is_transient,
-        "type": f"{kind.__module__}:{kind.__qualname__}",
-    }
-    if step is not None:
-        stored["step"] = step
-    return stored
-
-
-def storable(text: str) -> str:
-    """Text that every database takes."""
-    return text.replace("\x00", "\\x00")[:_LONGEST_MESSAGE].encode(errors="replace").decode()
-
-
-def restored_error(stored: Any, name: str, attempts: int) -> Exception:
-    """What a step that has failed for good raises, each time the same."""
-    message = stored.get("message", "") if isinstance(stored, dict) else str(stored)
-    if attempts > 1:
-        return RetriesExhaustedError(f"step {name!r} failed {attempts} times: {message}")
-    kind = _class_of(stored.get("type") if isinstance(stored, dict) else None)
-    if kind is None:
-        return RetriesExhaustedError(f"step {name!r} failed: {message}")
-    error = kind.__new__(kind)
-    error.args = (message,)
-    return error
-
-
-def _class_of(name: Any) -> type[Exception] | None:
-    """A class of exceptions that the program has."""
-    if not isinstance(name, str):
-        return None
-    module, _, qualname = name.partition(":")
-    found: Any = sys.modules.get(module)
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    is_error = isinstance(found, type) and issubclass(found, Exception)
-    # One of its own may want other arguments.
-    return found if is_error and isinstance(found.__new__, BuiltinFunctionType) else None
+    def begin(self) -> _core.ClaimedStep:
+        """What it is to do, or is known to have done."""
+        if self._claim is None:
+            assert self._error is not None
+            raise self._error
+        self.execution.join(self._claim.name)
+        return self._claim
 
 
 class Execution:
@@ -115,8 +72,11 @@ class Execution:
     __slots__ = (
         "_busy",
         "_current_task",
+        "_has_ended",
         "_idle",
-        "_root",
+        "_leaving",
+        "_tasks",
+        "_thread",
         "children",
         "control",
         "events",
@@ -127,6 +87,7 @@ class Execution:
         "mismatch",
         "pause",
         "public",
+        "root",
         "run",
         "steps",
         "stopping",
@@ -156,34 +117,46 @@ class Execution:
         self.public: BaseException | None = None  # What a caller by hand is told.
         self.failed_step: tuple[BaseException, str] | None = None
         self.has_failed = False
+        self.root = Scope(self, "")
+        self._has_ended = False
+        self._leaving = 0  # PAUSED or STOPPING, as soon as all that is at work has ended.
         self._busy = 0
         self._idle: list[asyncio.Future[None]] = []
-        self._current_task: Callable[[], object] = _no_task
+        self._thread = threading.get_ident()
+        # Those of the event loop that work for the run. None: there is no loop.
+        self._tasks: set[asyncio.Task[Any]] | None = None
+        self._current_task: Callable[[], asyncio.Task[Any] | None] = _no_task
         if not _core.is_blocking():
             import asyncio
 
+            self._tasks = set()
             self._current_task = asyncio.current_task
-        self._root = _Scope(self, "", self._current_task())
 
-    def in_thread(self) -> None:
-        """Its function runs in a thread, by itself."""
-        self._current_task = _no_task
-        self._root.task = None
+    def in_this_thread(self) -> None:
+        """Its function runs in this thread, without an event loop."""
+        self._thread = threading.get_ident()
+        self._tasks = None
 
     # Calls
 
-    def enter(self, name: str, kind: int) -> _core.ClaimedStep:
-        """Claims the next call of that name."""
+    def check_open(self, what: str) -> None:
+        """Before anything is done for the run."""
+        if self._has_ended:
+            raise PgqrsError(
+                f"{what}: the execution of run {self.run.id()} has ended; a task or a thread that"
+                " it has left behind cannot go on with the run"
+            )
         if self.interrupted:
             raise Interrupted
         if self.mismatch is not None:
             raise self.mismatch
+
+    def claim(self, name: str, kind: int) -> _core.ClaimedStep:
+        """The next call of that name."""
+        self.check_open(name)
         if inside.get() is self:
             raise PgqrsError(f"{name!r} was called inside of a step; a step cannot have steps")
-        scope = _scope.get()
-        if scope is None or scope.execution is not self:
-            scope = self._root
-        task = self._current_task()
+        scope = self._scope(name)
         try:
             claim = self.control.claim(scope.prefix, name, kind)
             if self.is_replay and not claim.is_recorded:
@@ -194,16 +167,37 @@ class Execution:
         except NonDeterminismError as mismatch:
             self.mismatch = mismatch
             raise
-        if scope.task is not task:
-            # The first call of a task has its place among the calls of who made the task, and all
-            # later ones are counted by themselves, however the tasks take turns.
-            _scope.set(_Scope(self, f"{claim.name}[{claim.ordinal}]/", task))
         return claim
 
-    def check_not_stopping(self) -> None:
-        """Before anything new is done."""
-        if self.stopping is not None and self.stopping():
-            self.interrupt(STOPPING)
+    def _scope(self, name: str) -> Scope:
+        if threading.get_ident() != self._thread:
+            raise PgqrsError(
+                f"{name!r} was called in another thread than that of its workflow: the order of"
+                " such calls could not be told in a replay"
+            )
+        if self._tasks is None:
+            return self.root
+        scope = scope_of(self._current_task())
+        if scope is None or scope.execution is not self:
+            raise PgqrsError(
+                f"{name!r} was called in a task that its workflow has not made: the order of such"
+                " calls could not be told in a replay"
+            )
+        return scope
+
+    def join(self, name: str) -> None:
+        """This task works for the run from now on."""
+        self.check_open(name)
+        if self._tasks is not None and (task := self._current_task()) is not None:
+            self._tasks.add(task)
+
+    def must_stop(self) -> bool:
+        """Whether its worker stops."""
+        return self.stopping is not None and self.stopping()
+
+    def ending(self) -> int:
+        """Why nothing new is to be done. 0: it is."""
+        return self._leaving or (STOPPING if self.must_stop() else 0)
 
     def interrupt(self, why: int) -> NoReturn:
         """Ends the execution."""
@@ -211,25 +205,40 @@ class Execution:
             self.interrupted = why
         raise Interrupted
 
-    async def ask(self, request: Awaitable[Any]) -> Any:
+    async def leave(self, why: int) -> NoReturn:
+        """The same; where the run goes on later, not before its other branches end their steps."""
+        if why in (PAUSED, STOPPING):
+            if self._leaving != PAUSED:
+                self._leaving = why
+            if self._tasks is not None:
+                await self._until_quiet()
+            why = self._leaving
+        self.interrupt(why)
+
+    async def ask(self, request: Awaitable[Any], if_troubled: Any = STOPPING) -> Any:
         """The answer to a request. Where the database is in trouble somebody goes on later."""
         try:
             return await request
         except PgqrsError as error:
-            self.give_up(error)
+            # Which is no fault of the workflow.
+            log.warning("run %d could not go on: %s", self.run.id(), error)
+            if self.public is None:
+                self.public = error
+            return if_troubled
 
-    def give_up(self, error: BaseException) -> NoReturn:
-        """The database is in trouble, which is no fault of the workflow."""
-        log.warning("run %d could not go on: %s", self.run.id(), error)
-        if self.public is None:
-            self.public = error
-        self.interrupt(STOPPING)
+    async def work(self, request: Awaitable[Any], if_troubled: Any = STOPPING) -> Any:
+        """The same, and it is at work meanwhile."""
+        self.begin()
+        try:
+            return await self.ask(request, if_troubled)
+        finally:
+            self.end()
 
     async def record(self, claim: _core.ClaimedStep) -> None:
         """Records a step as it is."""
-        outcome = await self.ask(self.control.record(claim))
+        outcome = await self.work(self.control.record(claim))
         if outcome:
-            self.interrupt(outcome)
+            await self.leave(outcome)
 
     # Whoever is at work, so that a run is suspended when nothing of it is.
 
@@ -263,26 +272,63 @@ class Execution:
             self.until = until if self.until is None else min(self.until, until)
         if self.public is None:
             self.public = public
-        if self._current_task is not _no_task:
+        if self._tasks is not None:
             await self._until_quiet()
         self.interrupt(SUSPENDED)
 
     async def _until_quiet(self) -> None:
         import asyncio
 
-        loop = asyncio.get_running_loop()
         turns = 0
         while turns < _TURNS:
             turns += 1
             if self._busy:
-                future = loop.create_future()
-                self._idle.append(future)
-                await future
+                await self._until_idle()
                 turns = 0
             else:
                 await asyncio.sleep(0)
 
+    async def _until_idle(self) -> None:
+        import asyncio
+
+        while self._busy:
+            future = asyncio.get_running_loop().create_future()
+            self._idle.append(future)
+            await future
+
     # Ends
+
+    def takes(self, raised: BaseException) -> bool:
+        """Whether that is how the function has ended, and no crash."""
+        if isinstance(raised, Exception | Interrupted) or is_own_cancellation(raised):
+            return True
+        return bool(self.interrupted) and isinstance(raised, BaseExceptionGroup)
+
+    async def settle(self) -> None:
+        """Ends the tasks that still work for the run when its function has ended."""
+        if self._tasks is not None:
+            own = self._current_task()
+            left = [each for each in self._tasks if each is not own and not each.done()]
+            self._tasks.clear()
+            if left and self.interrupted in (PAUSED, STOPPING):
+                await self._until_idle()
+            self._has_ended = True
+            await self._cancel([each for each in left if not each.done()])
+        self._has_ended = True
+
+    async def _cancel(self, tasks: list[asyncio.Task[Any]]) -> None:
+        import asyncio
+
+        for each in tasks:
+            each.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for each in tasks:
+            error = None if each.cancelled() else each.exception()
+            if error is not None and not isinstance(error, Interrupted):
+                log.warning(
+                    "run %d: a task that nobody has awaited failed", self.run.id(), exc_info=error
+                )
 
     async def conclude(self, output: Any, raised: BaseException | None) -> BaseException | None:
         """Tells the database how the execution has ended. Gives what the caller is to be told."""
@@ -297,10 +343,7 @@ class Execution:
             return raised
         if isinstance(raised, StepNotReadyError):
             # Of a step that was acquired by its name.
-            if self.until is None:
-                await self.control.give_back(_START_AGAIN_AFTER)
-            else:
-                await self.control.suspend(self.steps, self.until, [], False)
+            await self._give_back(_START_AGAIN_AFTER if self.until is None else None)
             return raised
         if raised is not None:
             step = self.failed_step
@@ -330,11 +373,17 @@ class Execution:
             if self.public is not None:
                 return self.public
         elif why == STOPPING:
-            is_orderly = self.stopping is not None and self.stopping()
-            await self.control.give_back(0 if is_orderly else _START_AGAIN_AFTER)
+            await self._give_back(0 if self.must_stop() else _START_AGAIN_AFTER)
             if self.public is not None:
                 return self.public
         return self._told(why)
+
+    async def _give_back(self, delay: int | None) -> None:
+        """Lets the run go on so much later, or earlier, with all that its branches wait for."""
+        times = [] if delay is None else [self.control.now() + delay]
+        if self.until is not None:
+            times.append(self.until)
+        await self.control.suspend(self.steps, min(times), [], False)
 
     async def _pause(self, raised: BaseException | None) -> None:
         text, resume_after = self.pause or (None, None)
@@ -354,10 +403,5 @@ class Execution:
         return PgqrsError(f"{run} has another execution now, or is finished")
 
 
-def paused_error(text: str) -> dict[str, Any]:
-    """Why a run, or a step, is paused."""
-    return {"message": storable(text), "code": "PAUSED", "is_transient": True}
-
-
-def _no_task() -> object:
+def _no_task() -> None:
     return None

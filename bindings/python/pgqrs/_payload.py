@@ -36,7 +36,7 @@ def _new_adapter(kind: Any) -> Any:
 _adapter = functools.cache(_new_adapter)
 
 
-def loader_of(kind: Any) -> Callable[[str], Any]:
+def loader_of(kind: Any, argument: str = "payload") -> Callable[[str], Any]:
     """What makes an instance of a type of JSON text."""
     # Other types may be equal and read different things, as `int | str` and `str | int` do.
     adapter = _adapter(kind) if isinstance(kind, type) else _new_adapter(kind)
@@ -45,7 +45,7 @@ def loader_of(kind: Any) -> Callable[[str], Any]:
         try:
             return adapter.validate_json(text)
         except ValueError as error:  # What pydantic raises is one.
-            raise SerializationError(f"payload: is no {_name(kind)}: {error}") from error
+            raise SerializationError(f"{argument}: is no {_name(kind)}: {error}") from error
 
     return load
 

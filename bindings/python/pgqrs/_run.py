@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._arguments import moment, not_negative, text, whole
+from ._drive import until_done
 from ._errors import (
     PausedError,
     PgqrsError,
@@ -22,15 +25,19 @@ from ._execution import (
     NOW,
     PAUSED,
     SLEEP,
+    STEP,
+    STOPPING,
     UUID,
+    Call,
     Execution,
-    inside,
-    paused_error,
 )
+from ._scopes import current_scope, inside
 from ._step_result import StepGuard, StepResult, StepResultStatus, error_of
+from ._stored_errors import paused_error
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Callable, Coroutine
 
     from ._store import Store
     from ._workflow import WorkflowDef
@@ -68,8 +75,7 @@ class ChildRun:
         ``WorkflowError`` where it failed or was cancelled.
         """
         execution = self._execution
-        if execution.interrupted:
-            execution.interrupt(execution.interrupted)
+        execution.join(f"result of child run {self._id}")
         step = execution.control.get(self._name, self._ordinal)
         if step.is_success:
             return step.output()
@@ -87,12 +93,29 @@ class ChildRun:
 class _State:
     """What the copies of a run share."""
 
-    __slots__ = ("control", "execution", "is_executing")
+    __slots__ = ("_lock", "_starting", "control", "execution", "is_executing")
 
     def __init__(self) -> None:
         self.control: _core.RunControl | None = None
         self.execution: Execution | None = None
         self.is_executing = False
+        self._lock = threading.Lock()
+        self._starting: Future[None] | None = None
+
+    def begin_start(self) -> Future[None] | None:
+        """The start that is under way. None: it is the caller's, who ends it."""
+        with self._lock:
+            if self._starting is not None:
+                return self._starting
+            self._starting = Future()
+            return None
+
+    def end_start(self) -> None:
+        """It is over, done or not."""
+        with self._lock:
+            starting, self._starting = self._starting, None
+        assert starting is not None
+        starting.set_result(None)
 
 
 class Run:
@@ -150,6 +173,12 @@ class Run:
         copy._state = self._state
         return copy
 
+    def _within(self, execution: Execution) -> Run:
+        """The same for the function that executes it, and for nothing behind its end."""
+        copy = Run(self._store, self._id, self._queue_id, self._payload, self._time)
+        copy._state.control, copy._state.execution = execution.control, execution
+        return copy
+
     # From outside
 
     async def info(self) -> _core.RunRecord:
@@ -188,7 +217,8 @@ class Run:
         """Pauses the run, until :meth:`start` or :meth:`resume`, or for so many seconds.
 
         Within a workflow the execution ends with the step that calls this, which may raise
-        ``PausedError`` then. From outside a run that a worker executes pauses at its next step.
+        ``PausedError`` then; or at once, and when the run is resumed it goes on behind this call.
+        From outside a run that a worker executes pauses at its next step.
         """
         said = text("reason", reason)
         delay = (
@@ -196,11 +226,10 @@ class Run:
             if resume_after_seconds is None
             else not_negative("resume_after_seconds", resume_after_seconds)
         )
+        self._check_open("pause")
         state = self._state
         if state.execution is not None:
-            state.execution.pause = said, delay
-            if inside.get() is not state.execution:
-                state.execution.interrupt(PAUSED)
+            await self._pause_within(state.execution, said, delay)
             return
         if state.control is None:
             await self._store._core.pause_run(self._id)
@@ -208,7 +237,19 @@ class Run:
         control, state.control = state.control, None
         outcome = await control.pause(paused_error(said), delay, [])
         if outcome not in (0, PAUSED):
-            await self._end_of(outcome)
+            await self._end_of(control, outcome)
+
+    async def _pause_within(self, execution: Execution, said: str, delay: int | None) -> None:
+        in_step = inside.get() is execution
+        if not in_step:
+            claim = self._call("pause", STEP).begin()
+            if claim.is_success:
+                return  # And was resumed.
+            claim.set_success(None)
+            execution.steps.append(claim)
+        execution.pause = said, delay
+        if not in_step:
+            await execution.leave(PAUSED)
 
     # By hand
 
@@ -217,6 +258,7 @@ class Run:
 
         A paused run is resumed. ``ValidationError`` where it is finished, or being cancelled.
         """
+        self._check_open("start")
         self._state.control = await self._start(None)
         return self
 
@@ -240,33 +282,49 @@ class Run:
         except ValidationError:
             return None
 
-    async def _controlled(self) -> _core.RunControl:
-        if self._state.control is None:
-            self._state.control = await self._start(None)
-        return self._state.control
+    def _check_open(self, what: str) -> None:
+        """Refuses what an execution that has ended would do, also with the run of its caller."""
+        execution = self._state.execution
+        if execution is None and (scope := current_scope()) is not None:
+            execution = scope.execution if scope.execution.run._state is self._state else None
+        if execution is not None:
+            execution.check_open(what)
 
-    async def _end_of(self, outcome: int) -> None:
+    async def _controlled(self, what: str) -> _core.RunControl:
+        """The execution by hand, which calls at the same time begin together."""
+        self._check_open(what)
+        state = self._state
+        while state.control is None:
+            if (starting := state.begin_start()) is not None:
+                await until_done(starting)
+                continue
+            try:
+                state.control = await self._start(None)
+            finally:
+                state.end_start()
+        return state.control
+
+    async def _end_of(self, control: _core.RunControl, outcome: int) -> None:
         """What a request was answered with, by hand or within an execution."""
         if not outcome:
             return
         state = self._state
         if state.execution is not None:
-            state.execution.interrupt(outcome)
-        control, state.control = state.control, None
+            await state.execution.leave(outcome)
+        if state.control is control:
+            state.control = None  # The next call begins anew.
         if outcome == CANCELLED:
-            if control is not None:
-                await control.cancel()
+            await control.cancel()
             raise WorkflowError(f"run {self._id} was cancelled")
         if outcome == PAUSED:
-            if control is not None:
-                await control.pause(None, None, [])
+            await control.pause(None, None, [])
             raise PausedError(f"run {self._id} is paused")
         raise PgqrsError(f"run {self._id} has another execution now, or is finished")
 
     async def success(self, value: Any = None) -> Run:
         """Ends the run with an output."""
-        control = await self._controlled()
-        await self._end_of(await control.finish(value))
+        control = await self._controlled("success")
+        await self._end_of(control, await control.finish(value))
         return self
 
     async def complete(self, value: Any = None) -> Run:
@@ -275,8 +333,8 @@ class Run:
 
     async def fail(self, error: Any) -> Run:
         """Ends the run with an error: a text, or a dict with ``message`` and ``code``."""
-        control = await self._controlled()
-        await self._end_of(await control.fail(error_of(error)))
+        control = await self._controlled("fail")
+        await self._end_of(control, await control.fail(error_of(error)))
         return self
 
     async def acquire_step(
@@ -292,18 +350,18 @@ class Run:
             StepNotReadyError: It failed, and is to wait longer.
             RetriesExhaustedError: It has failed for good.
         """
-        now = None if current_time is None else moment("current_time", current_time)
-        control = await self._controlled()
-        claim = control.find(text("name", name))
+        now = self._time if current_time is None else moment("current_time", current_time)
+        control = await self._controlled(text("name", name))
+        claim = control.find(name)
         if claim.is_success:
             return StepResult(StepResultStatus.Skipped, claim.output(), None)
         if claim.is_error:
-            self._check_ready(claim, self._now() if now is None else now)
+            self._check_ready(claim, control.now() if now is None else now)
         if control.outcome:
             raise ValidationError(f"run {self._id} is {control.status.name}, and has no more steps")
         claim.set_running()
-        await self._end_of(await control.record(claim))
-        return StepResult(StepResultStatus.Execute, None, StepGuard(self, claim, now))
+        await self._end_of(control, await control.record(claim))
+        return StepResult(StepResultStatus.Execute, None, StepGuard(self, control, claim, now))
 
     def _check_ready(self, claim: _core.ClaimedStep, now: int) -> None:
         error = claim.error()
@@ -321,15 +379,15 @@ class Run:
 
     async def complete_step(self, name: str, value: Any = None) -> None:
         """Records that the step of this name has succeeded, whether it was acquired or not."""
-        control = await self._controlled()
-        claim = control.find(text("name", name))
-        await self._end_of(await control.succeed(claim, value))
+        control = await self._controlled(text("name", name))
+        claim = control.find(name)
+        await StepGuard(self, control, claim, self._time).success(value)
 
     async def fail_step(self, name: str, error: Any) -> None:
         """Records that the step of this name has failed for good."""
-        control = await self._controlled()
-        claim = control.find(text("name", name))
-        await StepGuard(self, claim, None).fail(error)
+        control = await self._controlled(text("name", name))
+        claim = control.find(name)
+        await StepGuard(self, control, claim, self._time).fail(error)
 
     # Within a workflow
 
@@ -341,29 +399,30 @@ class Run:
         assert control is not None
         return control.now()
 
-    def _executing(self, what: str) -> Execution:
+    def _call(self, name: str, kind: int) -> Call:
+        """A call that has its place from now on."""
         execution = self._state.execution
         if execution is None:
             raise PgqrsError(
-                f"{what} works within a workflow only: run {self._id} has no execution"
+                f"{name!r} works within a workflow only: run {self._id} has no execution"
             )
-        return execution
+        return Call(execution, name, kind)
 
-    async def sleep(self, duration: float | timedelta) -> None:
+    def sleep(self, duration: float | timedelta) -> Coroutine[Any, Any, None]:
         """Lets the run sleep: a timedelta, or seconds. Nothing is held meanwhile."""
         delay = not_negative("duration", duration)
-        await self._sleep(lambda now: now + delay)
+        return self._sleep(self._call("sleep", SLEEP), lambda now: now + delay)
 
-    async def sleep_until(self, time: str | datetime) -> None:
+    def sleep_until(self, time: str | datetime) -> Coroutine[Any, Any, None]:
         """The same until a time (ISO 8601)."""
         until = moment("time", time)
-        await self._sleep(lambda _: until)
+        return self._sleep(self._call("sleep", SLEEP), lambda _: until)
 
-    async def _sleep(self, until: Any) -> None:
-        execution = self._executing("sleep")
-        claim = execution.enter("sleep", SLEEP)
+    async def _sleep(self, call: Call, until: Callable[[int], int]) -> None:
+        claim = call.begin()
         if claim.is_success:
             return
+        execution = call.execution
         now = self._now()
         wake_at = claim.wake_at
         if wake_at is None:
@@ -379,27 +438,33 @@ class Run:
             claim.set_success(None)
             await execution.record(claim)
 
-    async def now(self) -> datetime:
+    def now(self) -> Coroutine[Any, Any, datetime]:
         """The database's clock when the run first came here."""
-        execution = self._executing("now")
-        claim = execution.enter("now", NOW)
+        return self._read_clock(self._call("now", NOW))
+
+    async def _read_clock(self, call: Call) -> datetime:
+        claim = call.begin()
         if not claim.is_success:
             claim.set_success(self._now())
-            await execution.record(claim)
+            await call.execution.record(claim)
         return _EPOCH + timedelta(microseconds=claim.output())
 
-    async def random_uuid(self) -> uuid.UUID:
+    def random_uuid(self) -> Coroutine[Any, Any, uuid.UUID]:
         """A random UUID, always the same one at this place of the run."""
+        return self._make_uuid(self._call("uuid", UUID))
+
+    async def _make_uuid(self, call: Call) -> uuid.UUID:
         import uuid
 
-        execution = self._executing("random_uuid")
-        claim = execution.enter("uuid", UUID)
+        claim = call.begin()
         if not claim.is_success:
             claim.set_success(str(uuid.uuid4()))
-            await execution.record(claim)
+            await call.execution.record(claim)
         return uuid.UUID(claim.output())
 
-    async def wait_event(self, name: str, timeout: float | timedelta | None = None) -> Any:
+    def wait_event(
+        self, name: str, timeout: float | timedelta | None = None
+    ) -> Coroutine[Any, Any, Any]:
         """Waits for an event of this name that is sent to this run, and gives its payload.
 
         One that was sent before the run came here counts too; each is received once, in the order
@@ -407,20 +472,22 @@ class Run:
         seconds. Nothing is held meanwhile.
         """
         limit = None if timeout is None else not_negative("timeout", timeout)
-        execution = self._executing("wait_event")
-        claim = execution.enter(text("name", name), EVENT)
+        return self._wait_event(self._call(text("name", name), EVENT), name, limit)
+
+    async def _wait_event(self, call: Call, name: str, limit: int | None) -> Any:
+        claim = call.begin()
         if claim.is_success:
             return claim.output()
-        execution.check_not_stopping()
+        execution = call.execution
+        if why := execution.ending():
+            await execution.leave(why)
         if limit is not None and not claim.is_recorded:
             claim.set_wake_at(self._now() + limit)
-        execution.begin()
-        try:
-            outcome, payload = await execution.ask(execution.control.receive(claim, name))
-        finally:
-            execution.end()
+        outcome, payload = await execution.work(
+            execution.control.receive(claim, name), (STOPPING, None)
+        )
         if outcome:
-            execution.interrupt(outcome)
+            await execution.leave(outcome)
         if payload is not None:
             return payload[0]
         wake_at = claim.wake_at
@@ -435,14 +502,14 @@ class Run:
         )
         return None
 
-    async def child(
+    def child(
         self,
         workflow: WorkflowDef[Any, Any] | str,
         input: Any = None,
         *,
         priority: int = 5,
         delay: float | timedelta | None = None,
-    ) -> ChildRun:
+    ) -> Coroutine[Any, Any, ChildRun]:
         """Triggers a run of another workflow, once. It is cancelled with this run.
 
         Args:
@@ -455,21 +522,22 @@ class Run:
 
         name, version = name_of(workflow)
         pause = None if delay is None else not_negative("delay", delay)
-        execution = self._executing("child")
-        claim = execution.enter(name, CHILD)
-        if claim.child_id:  # None where a retry has taken a failed one away.
-            return ChildRun(self, execution, claim.name, claim.ordinal, claim.child_id)
-        execution.check_not_stopping()
-        request = execution.control.child(
-            claim, name, input, whole("priority", priority), pause, version
-        )
-        execution.begin()
-        try:
-            outcome, child_id = await execution.ask(request)
-        finally:
-            execution.end()
-        if outcome:
-            execution.interrupt(outcome)
+        options = whole("priority", priority), pause, version
+        return self._trigger_child(self._call(text("workflow", name), CHILD), name, input, options)
+
+    async def _trigger_child(
+        self, call: Call, name: str, input: Any, options: tuple[int, int | None, int | None]
+    ) -> ChildRun:
+        claim, execution = call.begin(), call.execution
+        child_id = claim.child_id
+        if not child_id:  # None where a retry has taken a failed one away.
+            if why := execution.ending():
+                await execution.leave(why)
+            outcome, child_id = await execution.work(
+                execution.control.child(claim, name, input, *options), (STOPPING, None)
+            )
+            if outcome:
+                await execution.leave(outcome)
         return ChildRun(self, execution, claim.name, claim.ordinal, child_id)
 
     @property
@@ -479,4 +547,4 @@ class Run:
         A long step may ask, and raise ``TransientStepError`` to go on elsewhere.
         """
         execution = self._state.execution
-        return execution is not None and execution.stopping is not None and execution.stopping()
+        return execution is not None and execution.must_stop()

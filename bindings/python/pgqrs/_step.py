@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,21 +26,15 @@ from ._errors import (
     RetriesExhaustedError,
     StepNotReadyError,
     TransientStepError,
+    ValidationError,
 )
-from ._execution import (
-    PAUSED,
-    STEP,
-    TRANSACTION,
-    Execution,
-    inside,
-    paused_error,
-    restored_error,
-    stored_error,
-)
+from ._execution import PAUSED, STEP, TRANSACTION, Call, Execution
 from ._payload import loader_of
 from ._retry import DEFAULT_POLICY, StepRetryPolicy, policy_of
 from ._run import Run
+from ._scopes import inside
 from ._step_result import StepResultStatus, retry_delay
+from ._stored_errors import is_own_cancellation, paused_error, restored_error, stored_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -82,8 +77,17 @@ def run_of(run: Any, name: str) -> Run:
     return run
 
 
+async def _like_a_step(run: Run, /, *args: Any, **named: Any) -> None: ...
+
+
 class _Step:
     """A function whose result is recorded."""
+
+    _kind = STEP
+    # As a function has them, so that `inspect` takes it for a coroutine function.
+    __code__ = _like_a_step.__code__
+    __defaults__ = None
+    __kwdefaults__ = None
 
     def __init__(
         self,
@@ -97,20 +101,44 @@ class _Step:
         self._name = function.__name__ if name is None else text("name", name)
         self._policy = retries
         self._timeout = timeout
-        self._load = None if result_type is None else loader_of(result_type)
+        self._load = None if result_type is None else loader_of(result_type, "output")
+        functools.update_wrapper(self, function)
 
-    async def call(self, run: Run, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        execution = run._state.execution
+    def __repr__(self) -> str:
+        return f"<step {self._name!r}>"
+
+    def __call__(self, run: Run, /, *args: Any, **named: Any) -> Coroutine[Any, Any, Any]:
+        """A call has its place among the others from now on, and not from its await."""
+        execution = run_of(run, self._name)._state.execution
         if execution is None:
-            return await self._by_hand(run, args, named)
-        claim = execution.enter(self._name, STEP)
+            return self._by_hand(run, args, named)
+        return self._carry_out(Call(execution, self._name, self._kind), run, args, named)
+
+    async def _carry_out(
+        self, call: Call, run: Run, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> Any:
+        claim, execution = call.begin(), call.execution
         if claim.is_recorded:
             if claim.is_success:
                 return self._output(claim)
             if claim.is_error:
                 await self._check_ready(run, execution, claim)
-        if execution.stopping is not None:
-            execution.check_not_stopping()
+        if why := execution.ending():
+            await execution.leave(why)
+        return await self._try(run, execution, claim, args, named)
+
+    async def _try(
+        self,
+        run: Run,
+        execution: Execution,
+        claim: _core.ClaimedStep,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> Any:
+        result: Any = None
+        loaded: Any = None
+        outcome = 0
+        failure: BaseException | None = None
         execution.begin()
         try:
             token = inside.set(execution)
@@ -119,25 +147,29 @@ class _Step:
                     result = await self._function(run, *args, **named)
                 else:
                     result = await self._in_time(run, args, named)
-                # What cannot be stored is an error of the step.
+                # What cannot be stored, or is of another type, is an error of the step.
+                loaded = self._loaded(result)
                 recording = execution.control.succeed(claim, result)
             finally:
                 inside.reset(token)
-            try:
-                outcome = await recording
-            except PgqrsError as error:
-                execution.give_up(error)
-        except Exception as error:
+            outcome = await execution.ask(recording)
+        except BaseException as error:
+            if not isinstance(error, Exception) and not is_own_cancellation(error):
+                raise
             failure = error
-        else:
-            if outcome:
-                execution.interrupt(outcome)
-            if execution.pause is not None:
-                execution.interrupt(PAUSED)
-            return result if is_plain(result) else self._output(claim)
         finally:
             execution.end()
-        return await self._fail(run, execution, claim, failure)
+        if failure is not None:
+            return await self._fail(run, execution, claim, failure)
+        if execution.pause is not None:
+            outcome = outcome or PAUSED
+        if outcome:
+            await execution.leave(outcome)
+        return claim.output() if self._load is None and not is_plain(result) else loaded
+
+    def _loaded(self, value: Any) -> Any:
+        """A value as an instance of the type, where there is one."""
+        return value if self._load is None else self._load(_core.to_json(value, "output"))
 
     def _output(self, claim: _core.ClaimedStep) -> Any:
         return claim.output() if self._load is None else self._load(claim.output_text())
@@ -171,11 +203,12 @@ class _Step:
             raise StepTimeout(f"the step took longer than {self._timeout} s") from None
 
     async def _fail(
-        self, run: Run, execution: Execution, claim: _core.ClaimedStep, error: Exception
+        self, run: Run, execution: Execution, claim: _core.ClaimedStep, error: BaseException
     ) -> Any:
         """Records a try that failed. Raises, or lets the run wait for the next one."""
         if isinstance(error, PausedError | StepNotReadyError) or execution.pause is not None:
             await self._pause(run, execution, claim, error)
+        error = _with_sound_delay(error)
         policy = self._policy
         is_transient = isinstance(error, TransientStepError)
         if policy is None and is_transient:
@@ -184,7 +217,7 @@ class _Step:
         if policy is None or claim.attempts > policy.max_attempts:
             claim.set_error(stored_error(error, step=claim.name), None)
             await execution.record(claim)
-            raised: Exception = error
+            raised: BaseException = error
             if claim.attempts > 1:
                 raised = RetriesExhaustedError(
                     f"step {claim.name!r} failed {claim.attempts} times: {error_text(error)}"
@@ -200,7 +233,7 @@ class _Step:
         await execution.suspend(error, steps=[claim], until=retry_at)
 
     async def _pause(
-        self, run: Run, execution: Execution, claim: _core.ClaimedStep, error: Exception
+        self, run: Run, execution: Execution, claim: _core.ClaimedStep, error: BaseException
     ) -> None:
         """Ends the execution as it is to end after ``run.pause``."""
         now = run._now()
@@ -216,26 +249,96 @@ class _Step:
         execution.pause = said, resume_after
         claim.set_error(paused_error(said), now + (resume_after or 0))
         execution.steps.append(claim)
-        execution.interrupt(PAUSED)
+        await execution.leave(PAUSED)
 
     async def _by_hand(self, run: Run, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Outside of a workflow: by its exact name."""
         step = await run.acquire_step(self._name)
         if step.status is StepResultStatus.Skipped:
-            return step.value
+            return self._loaded(step.value)
         guard = step.guard
         try:
             result = await self._function(run, *args, **named)
-        except TransientStepError as error:
-            await guard.fail_transient(error.code, error_text(error), error.retry_after)
-            raise
+            loaded = self._loaded(result)
         except (PausedError, StepNotReadyError):
             raise
-        except Exception as error:
-            await guard.fail(error)
-            raise
+        except Exception as raised:
+            error = _with_sound_delay(raised)
+            if isinstance(error, TransientStepError):
+                code = stored_error(error)["code"]
+                await guard.fail_transient(code, error_text(error), error.retry_after)
+            else:
+                await guard.fail(error)
+            raise error from error.__cause__
         await guard.success(result)
-        return result
+        return loaded
+
+
+class _TransactionStep(_Step):
+    """A function whose changes of the database are recorded with its result."""
+
+    _kind = TRANSACTION
+
+    async def _try(
+        self,
+        run: Run,
+        execution: Execution,
+        claim: _core.ClaimedStep,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> Any:
+        outcome = await execution.work(self._transact(execution, claim, args, named))
+        if isinstance(outcome, tuple):
+            [raised] = outcome
+            if not isinstance(raised, Exception) and not is_own_cancellation(raised):
+                raise raised
+            return await self._fail(run, execution, claim, raised)
+        if outcome:
+            await execution.leave(outcome)
+        return claim.output()
+
+    async def _transact(
+        self,
+        execution: Execution,
+        claim: _core.ClaimedStep,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> Any:
+        """The outcome, or what was raised in a tuple. Nothing is done where this is cancelled."""
+        cancelled = threading.Event()
+
+        def check() -> None:
+            if cancelled.is_set():
+                raise PgqrsError(f"step {claim.name!r} was cancelled")
+
+        def body(transaction: _core.Transaction) -> Any:
+            check()
+            result = self._function(transaction, *args, **named)
+            check()
+            return result
+
+        def transact() -> Any:
+            before = _core.set_blocking(False)
+            try:
+                return execution.control.transact(claim, body)
+            finally:
+                _core.set_blocking(before)
+
+        return await in_thread(transact, on_cancel=cancelled.set)
+
+    async def _by_hand(self, run: Run, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        raise PgqrsError(f"{self._name}: a transaction step is for workflows only")
+
+
+def _with_sound_delay(error: Any) -> Any:
+    """The same; or, where it wants the next try at a time that is none, what is wrong with that."""
+    if isinstance(error, TransientStepError):
+        try:
+            retry_delay(error.retry_after)
+        except (TypeError, ValueError, ValidationError) as wrong:
+            wrong.__cause__ = error
+            return wrong
+    return error
 
 
 class StepTimeout(PgqrsError):
@@ -315,13 +418,7 @@ def _make_step(
     result_type: Any = None,
 ) -> Any:
     limit = None if timeout is None else positive("timeout", timeout) / 1_000_000
-    made = _Step(function, name, policy_of(retries), limit, result_type)
-
-    @functools.wraps(function)
-    async def call(run: Run, *args: Any, **named: Any) -> Any:
-        return await made.call(run_of(run, made._name), args, named)
-
-    return call
+    return _Step(function, name, policy_of(retries), limit, result_type)
 
 
 def transaction_step(
@@ -335,53 +432,6 @@ def transaction_step(
     """
     if inspect.iscoroutinefunction(function) or not callable(function):
         raise TypeError("transaction_step: a plain function is wanted")
-    name = function.__name__
-
-    @functools.wraps(function)
-    async def call(run: Run, *args: Any, **named: Any) -> Any:
-        return await _transact(run_of(run, name), name, function, args, named)
-
-    vars(call).pop("__wrapped__")  # Its signature is another one.
-    return cast("Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]", call)
-
-
-async def _transact(
-    run: Run, name: str, function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
-) -> Any:
-    execution = run._state.execution
-    if execution is None:
-        raise PgqrsError(f"{name}: a transaction step is for workflows only")
-    claim = execution.enter(name, TRANSACTION)
-    if claim.is_success:
-        return claim.output()
-    made = _Step(function, name, None, None, None)
-    if claim.is_error:
-        await made._check_ready(run, execution, claim)
-    execution.check_not_stopping()
-
-    def body(transaction: _core.Transaction) -> Any:
-        return function(transaction, *args, **named)
-
-    execution.begin()
-    try:
-        outcome = await execution.ask(
-            in_thread(_with_blocking_off, execution.control.transact, claim, body)
-        )
-    finally:
-        execution.end()
-    if isinstance(outcome, tuple):
-        [raised] = outcome
-        if not isinstance(raised, Exception):
-            raise raised
-        return await made._fail(run, execution, claim, raised)
-    if outcome:
-        execution.interrupt(outcome)
-    return claim.output()
-
-
-def _with_blocking_off(function: Callable[..., Any], *args: Any) -> Any:
-    before = _core.set_blocking(False)
-    try:
-        return function(*args)
-    finally:
-        _core.set_blocking(before)
+    made = _TransactionStep(function, None, None, None, None)
+    vars(made).pop("__wrapped__")  # Its signature is another one.
+    return cast("Callable[Concatenate[Run, Args], Coroutine[Any, Any, Result]]", made)

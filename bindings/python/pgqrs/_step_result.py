@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ._arguments import micros, text
 from ._errors import PgqrsError
-from ._execution import storable, stored_error
+from ._execution import STALE
 from ._retry import DEFAULT_POLICY
+from ._stored_errors import storable, stored_error
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import timedelta
 
     from . import _core
@@ -41,20 +43,24 @@ class StepGuard:
         'Hello ada'
     """
 
-    def __init__(self, run: Run, claim: _core.ClaimedStep, now: int | None) -> None:
+    def __init__(
+        self, run: Run, control: _core.RunControl, claim: _core.ClaimedStep, now: int | None
+    ) -> None:
         self._run = run
+        self._control = control
         self._claim = claim
+        self._attempts = claim.attempts
         self._now = now
+        self._is_over = False
 
     async def success(self, value: Any = None) -> None:
         """The step has succeeded, and has this value."""
-        control = await self._run._controlled()
-        await self._run._end_of(await control.succeed(self._claim, value))
+        await self._end(lambda: self._control.succeed(self._claim, value))
 
     async def fail(self, message: Any) -> None:
         """The step has failed for good."""
-        self._claim.attempts += 1
-        await self._record(error_of(message, self._claim.name), None)
+        error = error_of(message, self._claim.name)
+        await self._end(lambda: self._fail(error, None))
 
     async def fail_transient(
         self, code: str, message: str, retry_after: float | timedelta | None = None
@@ -68,8 +74,8 @@ class StepGuard:
                 None: a second, then twice as long each time, up to a minute, ±25 %.
         """
         delay = retry_delay(retry_after)
-        self._claim.attempts += 1
-        is_last = self._claim.attempts > DEFAULT_POLICY.max_attempts
+        attempts = self._attempts + 1
+        is_last = attempts > DEFAULT_POLICY.max_attempts
         error = {
             "message": storable(text("message", message)),
             "code": storable(text("code", code)),
@@ -77,14 +83,27 @@ class StepGuard:
             "step": self._claim.name,
         }
         if delay is None:
-            delay = DEFAULT_POLICY.backoff._micros(self._claim.attempts)
-        now = self._run._now() if self._now is None else self._now
-        await self._record(error, None if is_last else now + delay)
+            delay = DEFAULT_POLICY.backoff._micros(attempts)
+        now = self._control.now() if self._now is None else self._now
+        await self._end(lambda: self._fail(error, None if is_last else now + delay))
 
-    async def _record(self, error: dict[str, Any], retry_at: int | None) -> None:
-        control = await self._run._controlled()
+    def _fail(self, error: dict[str, Any], retry_at: int | None) -> Awaitable[int]:
         self._claim.set_error(error, retry_at)
-        await self._run._end_of(await control.record(self._claim))
+        self._claim.attempts = self._attempts + 1
+        return self._control.record(self._claim)
+
+    async def _end(self, record: Callable[[], Awaitable[int]]) -> None:
+        """Records the end, once. What could not be recorded may be tried again."""
+        if self._is_over:
+            raise PgqrsError(f"step {self._claim.name!r} was ended already by this guard")
+        self._is_over = True
+        self._claim.attempts = self._attempts
+        outcome = STALE
+        try:
+            outcome = await record()
+        finally:
+            self._is_over = outcome == 0
+        await self._run._end_of(self._control, outcome)
 
 
 class StepResult:

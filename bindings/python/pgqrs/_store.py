@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, overload
 
 from . import _core
 from ._arguments import batch_size as checked_size
-from ._arguments import items, moment, not_negative, positive
+from ._arguments import items, moment, not_negative, positive, text
 from ._config import Config, renamed
 from ._dead_letters import DeadLetters
 from ._drive import in_thread
@@ -340,8 +340,8 @@ class Store:
         Args:
             workflow: The workflow, or its name.
             input: Any JSON value, a pydantic model or a dataclass.
-            idempotency_key: The same key gives the same run of a workflow, however often it is
-                triggered.
+            idempotency_key: The same key gives the same run of a workflow, with its first input,
+                however often it is triggered.
             delay: How long nobody starts it: a timedelta, or seconds.
             priority: 0 (first) to 9.
         """
@@ -355,7 +355,7 @@ class Store:
         ``ValidationError`` where there is no such run, or it is finished.
         """
         run_id = run if isinstance(run, int) else run.id()
-        await self._core.send_event(run_id, name, payload)
+        await self._core.send_event(run_id, text("name", name), payload)
 
     async def bootstrap(self) -> None:
         """Installs or upgrades the schema."""

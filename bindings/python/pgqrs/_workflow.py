@@ -26,14 +26,15 @@ from ._errors import (
     ValidationError,
 )
 from ._execution import (
-    ENDED,
     PAUSED,
     STALE,
     Execution,
     Interrupted,
+    log,
 )
 from ._payload import loader_of
 from ._run import Run
+from ._scopes import scopes_of_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -79,9 +80,9 @@ class WorkflowDef(Generic[Args, Result]):
         if whole("version", version) < 1:
             raise ValidationError(f"version: must be at least 1, and is {version}")
         self._function: Callable[..., Any] = function
-        self._name = name
+        self._name = text("name", name)
         self._version = version
-        self._load = None if input_type is None else loader_of(input_type)
+        self._load = None if input_type is None else loader_of(input_type, "input")
         self._takes_input = _takes_input(function)
         # Of pgqrs.sync: what runs in a thread in place of the function.
         self._plain: Callable[..., Any] | None = None
@@ -171,41 +172,51 @@ async def execute(
     """
     args_were_given = args is not None
     execution = Execution(run, control, stopping, is_replay=is_replay)
-    state = run._state
-    state.control, state.execution = control, execution
-    output: Any = None
-    raised: BaseException | None = None
-    try:
-        if args is None:
-            args = definition._arguments(control)
-        if call is None:
-            output = await definition._function(run, *args, **named)
-        else:
-            execution.in_thread()
-            output = await call(run, *args)
-        if not execution.interrupted and execution.mismatch is None:
-            control.check_end()
-    except (Exception, Interrupted, BaseExceptionGroup) as error:
-        if not isinstance(error, Exception | Interrupted) and not execution.interrupted:
-            raise
-        raised = error
-        if isinstance(error, NonDeterminismError) and execution.mismatch is None:
-            execution.mismatch = error
-    finally:
-        state.execution = None
+    output, raised = await _call(definition, run, execution, args, named, call)
     if is_replay:
         if isinstance(raised, Interrupted):
             raised = execution.public
         return output, execution.mismatch or raised, False
     was_interrupted = execution.interrupted
     told = await execution.conclude(output, raised)
-    if not execution.interrupted:
-        execution.interrupted = ENDED  # Tasks that nobody has awaited go no further.
     if was_interrupted or isinstance(told, NonDeterminismError | PausedError | StepNotReadyError):
-        state.control = None  # The next call by hand begins anew.
+        run._state.control = None  # The next call by hand begins anew.
     if told is None and args_were_given:
         output = as_stored(output)  # As a replay gives it.
     return output, told, execution.has_failed
+
+
+async def _call(
+    definition: WorkflowDef[Any, Any],
+    run: Run,
+    execution: Execution,
+    args: tuple[Any, ...] | None,
+    named: dict[str, Any],
+    call: Callable[..., Coroutine[Any, Any, Any]] | None,
+) -> tuple[Any, BaseException | None]:
+    """Calls the function. Gives the output, or what was raised."""
+    output: Any = None
+    raised: BaseException | None = None
+    state = run._state
+    state.control, state.execution = execution.control, execution
+    try:
+        with scopes_of_tasks(execution.root):
+            if args is None:
+                args = definition._arguments(execution.control)
+            function = definition._function if call is None else call
+            output = await function(run._within(execution), *args, **named)
+            if not execution.interrupted and execution.mismatch is None:
+                execution.control.check_end()
+    except BaseException as error:
+        if not execution.takes(error):
+            raise
+        raised = error
+        if isinstance(error, NonDeterminismError) and execution.mismatch is None:
+            execution.mismatch = error
+    finally:
+        await execution.settle()
+        state.execution = None
+    return output, raised
 
 
 class Ended(NamedTuple):
@@ -234,8 +245,6 @@ async def execute_message(
         return Ended(False, False, None)
     definition = definitions.get(newest if control.version is None else control.version)
     if definition is None:
-        from ._execution import log
-
         log.warning("run %d needs version %s, which is not here", control.id, control.version)
         await control.give_back(5_000_000)
         return Ended(False, False, None)
@@ -302,7 +311,7 @@ def run() -> RunBuilder:
 def name_of(workflow: Any) -> tuple[str, int | None]:
     """The name of a workflow, and the version of its code where it is known."""
     if isinstance(workflow, str):
-        return workflow, None
+        return text("workflow", workflow), None
     definition = instance("workflow", workflow, WorkflowDef)
     return definition._name, definition._version
 
@@ -326,6 +335,8 @@ async def trigger(
         del store._workflow_ids[name]
         queue_id = await _queue_id(store, name)
         run_id = await store._core.trigger(name, input, *options)
+    if key is not None:  # It may be the run of another input.
+        input = (await store._core.run_info(run_id)).input
     return Run(store, run_id, queue_id, as_stored(input))
 
 

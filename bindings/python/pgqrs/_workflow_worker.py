@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import instance, items
-from ._errors import PgqrsError
+from ._errors import PgqrsError, QueueNotFoundError
 from ._store import Store
 from ._worker import Worker, signals
 from ._workflow import WorkflowDef, definitions_by_name, execute_message
@@ -95,8 +95,12 @@ class _RunWorker(Worker[Any]):
         plain = definition._plain
         assert plain is not None
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: context.run(plain, run, *args))
+
+        def work() -> Any:
+            execution.in_this_thread()
+            return context.run(plain, run, *args)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
 class WorkflowWorker:
@@ -106,6 +110,9 @@ class WorkflowWorker:
     worker stops, a run that is inside of a step finishes that step; it is then given back, and
     another worker goes on with it at once. The runs of a process that died go on elsewhere when
     their leases end.
+
+    Where the queue of a workflow is deleted, it goes on with the others; ``run`` raises
+    ``QueueNotFoundError`` when the last one is gone.
 
     Args:
         store: An open store.
@@ -136,6 +143,7 @@ class WorkflowWorker:
         self._workers = [
             _RunWorker(store, versions, concurrency, lease) for versions in by_name.values()
         ]
+        self._left = len(self._workers)  # Whose queues are there.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
 
@@ -186,7 +194,7 @@ class WorkflowWorker:
         for each in self._workers:
             await self._store._core.create_workflow(each._queue)
         with signals(self._loop, self._on_signal) if handle_signals else nullcontext():
-            tasks = [asyncio.ensure_future(each.run()) for each in self._workers]
+            tasks = [asyncio.ensure_future(self._serve(each)) for each in self._workers]
             try:
                 await asyncio.gather(*tasks)
             except asyncio.CancelledError:
@@ -197,3 +205,13 @@ class WorkflowWorker:
                 self.stop()
                 with suppress(Exception):
                     await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, worker: _RunWorker) -> None:
+        """Executes the runs of one workflow, as long as there is its queue."""
+        try:
+            await worker.run()
+        except QueueNotFoundError as error:
+            self._left -= 1
+            if not self._left:
+                raise
+            _log.error("runs of %r are executed no more: %s", worker._queue, error)

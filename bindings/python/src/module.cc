@@ -31,7 +31,8 @@ NB_MODULE(_core, module) {
   BindQueue(module);
   BindStore(module);
   module.def(
-      "to_json", [](nanobind::handle value) { return ToJsonText(value); },
-      nanobind::arg("payload").none());
+      "to_json",
+      [](nanobind::handle value, const std::string& name) { return ToJsonText(value, name); },
+      nanobind::arg("payload").none(), nanobind::arg("name") = "payload");
   module.def("from_json", &FromJsonText, nanobind::arg("text"));
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -110,6 +111,20 @@ void BindClaimedStep(nb::module_& module) {
 
 // ---- Transactions
 
+std::string ToText(nb::handle text, std::string_view argument) {
+  const std::string name(argument);
+  if (!PyUnicode_Check(text.ptr())) {
+    const auto type =
+        name + ": a str is wanted, not " + nb::cast<std::string>(nb::str(text.type()));
+    throw nb::type_error(type.c_str());
+  }
+  Py_ssize_t size = 0;
+  const char* const bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (bytes != nullptr) return {bytes, static_cast<std::size_t>(size)};
+  PyErr_Clear();
+  throw ValidationError(name + ": a str holds a lone surrogate, which is no Unicode text");
+}
+
 SqlValue ToSql(nb::handle value) {
   PyObject* const object = value.ptr();
   if (value.is_none()) return std::monostate();
@@ -121,7 +136,7 @@ SqlValue ToSql(nb::handle value) {
     return std::int64_t{number};
   }
   if (PyFloat_Check(object)) return PyFloat_AsDouble(object);
-  if (PyUnicode_Check(object)) return nb::cast<std::string>(value);
+  if (PyUnicode_Check(object)) return ToText(value, "parameters");
   if (PyBytes_Check(object)) {
     const auto bytes = nb::borrow<nb::bytes>(value);
     const auto* begin = static_cast<const std::byte*>(bytes.data());
@@ -132,6 +147,10 @@ SqlValue ToSql(nb::handle value) {
 }
 
 std::vector<SqlValue> ToSqls(const nb::sequence& values) {
+  PyObject* const object = values.ptr();
+  if (PyUnicode_Check(object) || PyBytes_Check(object) || PyByteArray_Check(object)) {
+    throw nb::type_error("parameters: a list or a tuple is wanted, not a single text");
+  }
   std::vector<SqlValue> parameters;
   for (const auto value : values) parameters.push_back(ToSql(value));
   return parameters;
@@ -199,10 +218,11 @@ void BindTransaction(nb::module_& module) {
       "    5\n")
       .def(
           "execute",
-          [](PyTransaction& self, const std::string& sql, const nb::sequence& parameters) {
+          [](PyTransaction& self, nb::handle sql, const nb::sequence& parameters) {
+            const auto text = ToText(sql, "sql");
             const auto values = ToSqls(parameters);
             return self.Use(
-                [&](Transaction& transaction) { return transaction.Execute(sql, values); });
+                [&](Transaction& transaction) { return transaction.Execute(text, values); });
           },
           "sql"_a, "parameters"_a = nb::tuple(),
           nb::sig("def execute(self, sql: str, parameters: collections.abc.Sequence[None | bool | "
@@ -211,10 +231,11 @@ void BindTransaction(nb::module_& module) {
           "Runs a statement, and gives how many rows it has inserted, updated or deleted.")
       .def(
           "query",
-          [](PyTransaction& self, const std::string& sql, const nb::sequence& parameters) {
+          [](PyTransaction& self, nb::handle sql, const nb::sequence& parameters) {
+            const auto text = ToText(sql, "sql");
             const auto values = ToSqls(parameters);
             const auto rows =
-                self.Use([&](Transaction& transaction) { return transaction.Query(sql, values); });
+                self.Use([&](Transaction& transaction) { return transaction.Query(text, values); });
             Rows list;
             for (const auto& row : rows) {
               nb::list cells;

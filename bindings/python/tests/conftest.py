@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import workflow_helpers
 
 import pgqrs
 
@@ -38,3 +39,8 @@ def config(dsn: str) -> pgqrs.Config:
     config.max_enqueue_per_second = None
     config.max_enqueue_burst = None
     return config
+
+
+@pytest.fixture(autouse=True)
+def no_calls() -> None:
+    workflow_helpers.calls.clear()

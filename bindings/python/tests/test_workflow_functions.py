@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 import pytest
+from workflow_helpers import calls, from_now, new_run, note, status_of, steps_of
 
 import pgqrs
 import pgqrs.decorators
@@ -17,42 +18,10 @@ from pgqrs import Run, WorkflowStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-calls: list[Any] = []
-
-
-@pytest.fixture(autouse=True)
-def no_calls() -> None:
-    calls.clear()
-
-
-@pgqrs.step
-async def note(run: Run, value: Any) -> Any:
-    calls.append(value)
-    return value
-
 
 @pgqrs.workflow(name="notes")
 async def notes(run: Run, values: list[Any]) -> list[Any]:
     return [await note(run, value) for value in values]
-
-
-async def new_run(
-    config: pgqrs.Config, input: Any = None, name: str = "notes"
-) -> tuple[pgqrs.Store, Run]:
-    store = await pgqrs.connect_with(config)
-    return store, await pgqrs.admin(store).create_workflow(name, input)
-
-
-async def steps_of(store: pgqrs.Store, run: Run) -> list[pgqrs.StepRecord]:
-    return await (await store.get_workflow_steps()).list(run_id=run.id())
-
-
-async def status_of(run: Run) -> WorkflowStatus:
-    return (await run.info()).status
-
-
-def from_now(seconds: float) -> str:
-    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def test_names_and_types() -> None:
@@ -389,103 +358,6 @@ async def test_a_child_gives_its_result(config: pgqrs.Config) -> None:
     assert calls[0] == calls[1] != calls[2] == calls[3]
 
 
-# Concurrent steps
-
-
-async def test_gathered_steps_run_at_the_same_time(config: pgqrs.Config) -> None:
-    together = asyncio.Barrier(3)
-
-    @pgqrs.step
-    async def meet(run: Run, number: int) -> int:
-        calls.append(number)
-        await asyncio.wait_for(together.wait(), 30)
-        return number
-
-    @pgqrs.workflow
-    async def gathering(run: Run) -> list[int]:
-        return await asyncio.gather(*(meet(run, number) for number in range(3)))
-
-    _, run = await new_run(config)
-    assert await gathering(run) == [0, 1, 2]
-    assert await gathering(run) == [0, 1, 2]
-    assert calls == [0, 1, 2]
-
-
-@pytest.mark.parametrize("slow", [0, 1])
-async def test_branches_count_by_themselves(config: pgqrs.Config, slow: int) -> None:
-    """Whatever turns they take, in the replay each has its own results."""
-    first_is_done = asyncio.Event()
-
-    @pgqrs.step
-    async def work(run: Run, name: str) -> str:
-        calls.append(name)
-        if name == f"{slow}a" and not first_is_done.is_set():
-            await asyncio.wait_for(first_is_done.wait(), 30)
-        if name == f"{1 - slow}b":
-            first_is_done.set()
-        return name
-
-    async def branch(run: Run, number: int) -> list[str]:
-        return [await work(run, f"{number}a"), await work(run, f"{number}b")]
-
-    @pgqrs.workflow
-    async def branching(run: Run) -> list[list[str]]:
-        results = list(await asyncio.gather(branch(run, 0), branch(run, 1)))
-        await note(run, "end")
-        return results
-
-    store, run = await new_run(config)
-    expected = [["0a", "0b"], ["1a", "1b"]]
-    assert await branching(run) == expected
-    assert await branching(run) == expected
-    assert len(calls) == 5
-    assert {row.step_name for row in await steps_of(store, run)} == {
-        "work",
-        "work[0]/work",
-        "work[1]/work",
-        "note",
-    }
-
-
-async def test_waits_of_branches_add_up(config: pgqrs.Config) -> None:
-    @pgqrs.workflow
-    async def waiting(run: Run) -> list[Any]:
-        return list(
-            await asyncio.gather(
-                run.wait_event("one", 7200), run.wait_event("other"), run.sleep(3600), note(run, 1)
-            )
-        )
-
-    store, run = await new_run(config)
-    with pytest.raises(pgqrs.StepNotReadyError):
-        await waiting(run)
-    assert calls == [1]
-    assert len(await steps_of(store, run)) == 4
-    consumer = await store.consumer("notes")
-    assert await consumer.dequeue() == []
-    await store.send_event(run, "other", "x")
-    [message] = await consumer.dequeue()
-    assert message.id == run.id()
-    await store.send_event(run, "one", "y")
-    assert await waiting(run.with_time(from_now(3601))) == ["y", "x", None, 1]
-
-
-async def test_a_task_group_is_suspended_as_well(config: pgqrs.Config) -> None:
-    @pgqrs.workflow
-    async def grouping(run: Run) -> str:
-        async with asyncio.TaskGroup() as group:
-            slept = group.create_task(run.sleep(3600))
-            noted = group.create_task(note(run, 1))
-        await slept
-        return f"noted {await noted}"
-
-    _, run = await new_run(config)
-    with pytest.raises(pgqrs.StepNotReadyError):
-        await grouping(run)
-    assert await grouping(run.with_time(from_now(3601))) == "noted 1"
-    assert calls == [1]
-
-
 # Types
 
 
@@ -572,53 +444,3 @@ async def test_a_step_outside_of_a_workflow_goes_by_its_name(config: pgqrs.Confi
     assert await note(run, 1) == 1
     assert await note(run, 2) == 1
     assert calls == [1]
-
-
-# Transactions
-
-
-async def test_a_transaction_step_happens_once(config: pgqrs.Config) -> None:
-    is_postgres = config.dsn.startswith("postgres")
-    table = f'"{config.schema}".book' if is_postgres else "book"
-    insert = f"INSERT INTO {table} VALUES ({'$1' if is_postgres else '?'})"
-
-    @pgqrs.transaction_step
-    def book(transaction: pgqrs.Transaction, amount: int, fails: bool = False) -> list[Any]:
-        calls.append(amount)
-        transaction.execute(f"CREATE TABLE IF NOT EXISTS {table} (amount int)")
-        assert transaction.execute(insert, [amount]) == 1
-        if fails:
-            raise ValueError("wrong amount")
-        return [list(row) for row in transaction.query(f"SELECT amount FROM {table}")]
-
-    @pgqrs.workflow
-    async def booking(run: Run) -> list[Any]:
-        try:
-            await book(run, 1, fails=True)
-        except ValueError:
-            calls.append("failed")
-        rows = await book(run, 5)
-        await run.sleep(60)
-        return rows
-
-    store, run = await new_run(config)
-    with pytest.raises(pgqrs.StepNotReadyError):
-        await booking(run)
-    assert await booking(run.with_time(from_now(61))) == [[5]]
-    assert calls == [1, "failed", 5, "failed"]
-    assert [row.kind for row in await steps_of(store, run)][:2] == ["Transaction"] * 2
-
-
-async def test_a_statement_that_fails_fails_the_transaction_step(config: pgqrs.Config) -> None:
-    @pgqrs.transaction_step
-    def query(transaction: pgqrs.Transaction) -> None:
-        transaction.query("SELECT 1 FROM nowhere")
-
-    @pgqrs.workflow
-    async def querying(run: Run) -> None:
-        await query(run)
-
-    _, run = await new_run(config)
-    with pytest.raises(pgqrs.InternalError, match="nowhere"):
-        await querying(run)
-    assert await status_of(run) is WorkflowStatus.Error

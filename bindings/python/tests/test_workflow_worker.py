@@ -187,6 +187,26 @@ async def test_a_stop_gives_the_runs_back(config: pgqrs.Config) -> None:
     assert steps == [0, 1, 2]
 
 
+async def test_a_worker_goes_on_without_a_queue_that_was_deleted(
+    config: pgqrs.Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    @pgqrs.workflow
+    async def other(run: Run) -> None: ...
+
+    store = await pgqrs.connect_with(config)
+    run = await store.trigger(other)
+    worker = pgqrs.WorkflowWorker(store, [other, sum_up])
+    running = asyncio.ensure_future(worker.run())
+    await run.result(LONG)
+    await pgqrs.admin(store).delete_queue("other", force=True)
+    while "'other' are executed no more" not in caplog.text:
+        await asyncio.sleep(0.01)
+    assert await (await store.trigger(sum_up, [1, 2])).result(LONG) == 3
+    await pgqrs.admin(store).delete_queue("sum", force=True)
+    with pytest.raises(pgqrs.QueueNotFoundError, match="sum"):
+        await asyncio.wait_for(running, LONG)
+
+
 async def test_sigterm_stops_a_worker(config: pgqrs.Config) -> None:
     @pgqrs.workflow
     async def kill(run: Run) -> None:
