@@ -129,8 +129,7 @@ class RunControl {
 
   // Lets the run go on later: at a time, or by what it waits for.
   Future<RunOutcome> SuspendAsync(const RunWaitFor& wait) const;
-  Future<RunOutcome> GiveBackAsync(Duration delay,
-                                   const std::vector<ClaimedStep>& steps = {}) const;
+  Future<RunOutcome> GiveBackAsync(Duration delay) const;
   Future<RunOutcome> PauseAsync(const std::optional<Json>& reason,
                                 std::optional<Duration> resume_after,
                                 const std::vector<ClaimedStep>& steps = {}) const;

@@ -161,10 +161,9 @@ Future<RunOutcome> RunControl::SuspendAsync(const RunWaitFor& wait) const {
                                                    .children = wait.children}));
 }
 
-Future<RunOutcome> RunControl::GiveBackAsync(Duration delay,
-                                             const std::vector<ClaimedStep>& steps) const {
+Future<RunOutcome> RunControl::GiveBackAsync(Duration delay) const {
   internal::CheckDuration("delay", delay, Duration::zero());
-  return core().store().Submit(core().MakeGiveBack(delay, ToStored(steps)));
+  return core().store().Submit(core().MakeGiveBack(delay));
 }
 
 Future<RunOutcome> RunControl::PauseAsync(const std::optional<Json>& reason,

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from ._admin import Admin
-from ._builders import RunBuilder, StepBuilder, WorkflowBuilder, WorkflowTriggerBuilder
 from ._config import Config
 from ._core import (
     QueueInfo,
@@ -58,17 +57,18 @@ from ._functions import (
     produce_batch,
 )
 from ._poll import ConsumerIterator, DequeueBuilder
-from ._retry import BackoffStrategy, StepRetryPolicy
-from ._run import ChildRun, Run
-from ._step import step, transaction_step
-from ._step_result import StepGuard, StepResult, StepResultStatus
 from ._store import Consumer, Producer, Store, connect, connect_with
 from ._tables import Messages, Queues, Workers
-from ._workflow import WorkflowDef, run, workflow
-from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
 
 if TYPE_CHECKING:
+    from ._builders import RunBuilder, StepBuilder, WorkflowBuilder, WorkflowTriggerBuilder
+    from ._retry import BackoffStrategy, StepRetryPolicy
+    from ._run import ChildRun, Run
+    from ._step import step, transaction_step
+    from ._step_result import StepGuard, StepResult, StepResultStatus
     from ._worker import Discard, RetryAfter, Worker
+    from ._workflow import WorkflowDef, run, workflow
+    from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
     from ._workflow_worker import WorkflowWorker
 
 __all__ = [
@@ -156,12 +156,32 @@ __all__ = [
 ]
 
 
-# With workers comes asyncio, which takes longer to import than all the rest.
+# What many programs do not use is imported when they ask for it: workers bring asyncio, and
+# workflows inspect, which take longer than all the rest.
 _LATER = {
+    "BackoffStrategy": "_retry",
+    "ChildRun": "_run",
     "Discard": "_worker",
     "RetryAfter": "_worker",
+    "Run": "_run",
+    "RunBuilder": "_builders",
+    "StepBuilder": "_builders",
+    "StepGuard": "_step_result",
+    "StepResult": "_step_result",
+    "StepResultStatus": "_step_result",
+    "StepRetryPolicy": "_retry",
     "Worker": "_worker",
+    "WorkflowBuilder": "_builders",
+    "WorkflowDef": "_workflow",
+    "WorkflowRuns": "_workflow_tables",
+    "WorkflowSteps": "_workflow_tables",
+    "WorkflowTriggerBuilder": "_builders",
     "WorkflowWorker": "_workflow_worker",
+    "Workflows": "_workflow_tables",
+    "run": "_workflow",
+    "step": "_step",
+    "transaction_step": "_step",
+    "workflow": "_workflow",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -125,6 +124,8 @@ def handler_of_messages(handler: Any) -> Any:
 
 def coroutine_function(handler: Any) -> Any:
     """A coroutine function, or an object of which one cannot tell before it is called."""
+    import inspect  # It takes long to import.
+
     function = handler_of_messages(handler)
     while isinstance(function, functools.partial):
         function = function.func

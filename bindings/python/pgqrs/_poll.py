@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from contextlib import asynccontextmanager
@@ -16,13 +15,19 @@ from ._payload import Loading
 from ._typing import P
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
 
     from ._store import Consumer, Store
     from ._workflow import WorkflowDef
 
-_log = logging.getLogger("pgqrs")
+
+def _log() -> logging.Logger:
+    import logging  # It takes long to import.
+
+    return logging.getLogger("pgqrs")
+
 
 _LONGEST_INTERVAL = 24 * 3600 * 1000
 
@@ -37,7 +42,7 @@ async def after_an_error(what: str, done: Awaitable[Any]) -> None:
     try:
         await done
     except Exception:
-        _log.warning("%s failed", what, exc_info=True)
+        _log().warning("%s failed", what, exc_info=True)
 
 
 @asynccontextmanager
@@ -61,7 +66,7 @@ async def finish(worker: _core.Consumer, ids: Sequence[int]) -> int:
     held = await worker.ack_many(ids)
     lost = [message_id for message_id, is_held in zip(ids, held, strict=True) if not is_held]
     if lost:
-        _log.warning("messages %s were handled, but no longer held: a lease had ended", lost)
+        _log().warning("messages %s were handled, but no longer held: a lease had ended", lost)
     return sum(held)
 
 
@@ -318,7 +323,7 @@ class DequeueBuilder:
         try:
             await self._handler(messages if self._takes_batches else messages[0])
         except Exception:
-            _log.exception("the handler failed; messages %s are given back", ids)
+            _log().exception("the handler failed; messages %s are given back", ids)
             await give_back(worker, ids)
         except BaseException:
             await give_back(worker, ids)
@@ -339,8 +344,8 @@ class DequeueBuilder:
         try:
             ended = await execute_message({workflow.version: workflow}, store, message)
         except Exception:
-            _log.exception("run %d could not go on; its message is given back", message.id)
+            _log().exception("run %d could not go on; its message is given back", message.id)
             await give_back(worker, [message.id])
             return
         if ended.failed:
-            _log.warning("run %d has failed", message.id, exc_info=ended.told)
+            _log().warning("run %d has failed", message.id, exc_info=ended.told)

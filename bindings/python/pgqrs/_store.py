@@ -15,7 +15,6 @@ from ._payload import Loading
 from ._poll import ConsumerIterator
 from ._tables import Messages, Queues, Workers
 from ._typing import P
-from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from ._run import Run
     from ._workflow import WorkflowDef
+    from ._workflow_tables import WorkflowRuns, Workflows, WorkflowSteps
 
 
 def _delay(delay: float | timedelta) -> int | None:
@@ -316,14 +316,20 @@ class Store:
 
     async def get_workflows(self) -> Workflows:
         """The table of workflows."""
+        from ._workflow_tables import Workflows
+
         return Workflows(self)
 
     async def get_workflow_runs(self) -> WorkflowRuns:
         """The table of runs."""
+        from ._workflow_tables import WorkflowRuns
+
         return WorkflowRuns(self)
 
     async def get_workflow_steps(self) -> WorkflowSteps:
         """The table of steps."""
+        from ._workflow_tables import WorkflowSteps
+
         return WorkflowSteps(self)
 
     async def trigger(
