@@ -110,6 +110,7 @@ namespace pgqrs::sql {
   V(NthFinishedRun,          "ii",              "zi")                 \
   V(LockFinishedRuns,        "izii",            "i")                  \
   V(FindRun,                 "i",               "iitiitiiiitttzzzz")  \
+  V(EndedRuns,               "t",               "i")                  \
   V(ListRuns,                "iitizzii",        "iitiitiiiitttzzzz")  \
   V(ListRunsDown,            "iitizzii",        "iitiitiiiitttzzzz")  \
   V(CountRuns,               "iitizz",          "i")                  \

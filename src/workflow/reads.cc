@@ -2,6 +2,7 @@
 
 #include <pgqrs/error.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -147,6 +148,21 @@ RunInfo GetRun(driver::Connection& connection, std::int64_t run_id) {
   auto run = FindRun(connection, run_id);
   if (!run) throw ValidationError("run " + std::to_string(run_id) + " does not exist");
   return *std::move(run);
+}
+
+std::vector<std::int64_t> EndedRuns(driver::Connection& connection,
+                                    std::span<const std::int64_t> run_ids) {
+  constexpr std::size_t kIdsOfStatement = 1000;
+  std::vector<std::int64_t> ended;
+  for (; !run_ids.empty(); run_ids = run_ids.subspan(std::min(kIdsOfStatement, run_ids.size()))) {
+    std::string array;
+    for (const auto id : run_ids.first(std::min(kIdsOfStatement, run_ids.size()))) {
+      array += (array.empty() ? '[' : ',') + std::to_string(id);
+    }
+    const auto some = Ids(connection, Statement::kEndedRuns, {std::string_view(array += ']')});
+    ended.insert(ended.end(), some.begin(), some.end());
+  }
+  return ended;
 }
 
 std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter) {

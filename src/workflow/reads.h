@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,10 @@ std::vector<WorkflowInfo> ListWorkflows(driver::Connection& connection);
 std::optional<RunInfo> FindRun(driver::Connection& connection, std::int64_t run_id);
 // Throws ValidationError.
 RunInfo GetRun(driver::Connection& connection, std::int64_t run_id);
+
+// Of these runs those that are finished, or not there.
+std::vector<std::int64_t> EndedRuns(driver::Connection& connection,
+                                    std::span<const std::int64_t> run_ids);
 
 // Listings throw ValidationError where the limit is out of its bounds.
 std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter);

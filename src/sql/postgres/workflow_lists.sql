@@ -5,6 +5,12 @@ SELECT r.id, r.queue_id, q.queue_name, r.status, r.version, r.idempotency_key, r
 FROM {schema}.pgqrs_workflow_runs AS r JOIN {schema}.pgqrs_queues AS q ON q.id = r.queue_id
 WHERE r.id = $1;
 
+-- name: EndedRuns
+-- Of the runs in a JSON array of ids those that are finished, or not there.
+SELECT u.id FROM unnest(translate($1, '[]', '{}')::bigint[]) AS u (id)
+WHERE coalesce((SELECT r.finished_at IS NOT NULL FROM {schema}.pgqrs_workflow_runs AS r
+  WHERE r.id = u.id LIMIT 1), true);
+
 -- name: ListRuns
 -- Runs of queue $1 with a status whose bit is set in $2, and so on; NULL: whichever. Behind id $7.
 SELECT r.id, r.queue_id, q.queue_name, r.status, r.version, r.idempotency_key, r.priority, r.epoch,

@@ -5,6 +5,11 @@ SELECT r.id, r.queue_id, q.queue_name, r.status, r.version, r.idempotency_key, r
 FROM pgqrs_workflow_runs AS r JOIN pgqrs_queues AS q ON q.id = r.queue_id
 WHERE r.id = ?1;
 
+-- name: EndedRuns
+-- Of the runs in a JSON array of ids those that are finished, or not there.
+SELECT e.value FROM json_each(?1) AS e
+WHERE coalesce((SELECT r.finished_at IS NOT NULL FROM pgqrs_workflow_runs AS r WHERE r.id = e.value), 1);
+
 -- name: ListRuns
 -- Runs of queue ?1 with a status whose bit is set in ?2, and so on; NULL: whichever. Behind id ?7.
 SELECT r.id, r.queue_id, q.queue_name, r.status, r.version, r.idempotency_key, r.priority, r.epoch,
