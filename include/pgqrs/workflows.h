@@ -57,7 +57,8 @@ class Workflows {
   void SendEvent(std::int64_t run_id, std::string_view name, const Json& payload);
   Future<void> SendEventAsync(std::int64_t run_id, std::string_view name, const Json& payload);
 
-  // Cancels all unfinished runs that the filter gives, whatever its limit, and tells how many.
+  // Cancels all unfinished runs that the filter gives, whatever its limit, and tells how many of
+  // them were not Cancelling yet. Their children are cancelled with them, and not counted.
   std::int64_t CancelMany(RunFilter filter);
   Future<std::int64_t> CancelManyAsync(RunFilter filter);
 
