@@ -67,6 +67,7 @@ WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view nam
 bool Cancellation::Step(driver::Connection& connection) {
   if (!std::exchange(has_begun_, true) && !filter_) asked_ = {RequireRun(connection, run_id_).id};
   auto effects = Begin(connection);
+  effects.cancels_families = true;
   std::int64_t left = kRunsOfStep;
   while (left > 0) {
     if (!families_.empty()) {
@@ -122,7 +123,12 @@ std::int64_t Cancellation::CancelChildren(driver::Connection& connection, std::i
       children.push_back(*std::move(child));
     }
   }
-  for (auto& child : children) Cancel(connection, child, effects);
+  for (auto& child : children) {
+    // Should this be the last step that happens, the last one leads on to the others.
+    effects.cancels_families = &child != &children.back();
+    Cancel(connection, child, effects);
+  }
+  effects.cancels_families = true;
   return static_cast<std::int64_t>(ids.size());
 }
 

@@ -24,8 +24,9 @@ struct Effects {
   };
 
   std::int64_t now = 0;
-  std::vector<Visible> visible;                   // Messages that became visible, or will.
-  std::vector<std::int64_t> ended;                // Runs.
+  bool cancels_families = false;    // Further steps cancel the children of what is cancelled.
+  std::vector<Visible> visible;     // Messages that became visible, or will.
+  std::vector<std::int64_t> ended;  // Runs.
   std::map<std::int64_t, std::int64_t> released;  // Messages that workers hold no more, by worker.
 };
 

@@ -30,6 +30,17 @@ class RunMessages : public WorkflowTest {
   static void Delete(RunStore& store, bool force) {
     store.Steps(queue::QueueDeletion(store.ref()->name, force, std::chrono::hours(1)));
   }
+
+  // A hundred.
+  static std::vector<std::int64_t> TriggerChildren(RunStore& store, const Started& run,
+                                                   const RunStore& children) {
+    std::vector<std::int64_t> ids;
+    for (int i = 0; i < 100; ++i) {
+      const auto name = "child " + std::to_string(i);
+      ids.push_back(store.Child(run, StepOf(name, std::nullopt, i), children));
+    }
+    return ids;
+  }
 };
 PGQRS_ON_EVERY_BACKEND(RunMessages);
 
@@ -91,6 +102,33 @@ TEST_P(RunMessages, TheParentOfWhatIsPurgedIsToldAndItsChildrenAreCancelled) {
   EXPECT_EQ(store.TakeAndStart().steps.at(0).status, StepStatus::kError);
   EXPECT_EQ(last.Status(grandchild_id), RunStatus::kCancelling);
   EXPECT_EQ(last.TakeAndStart().outcome, Outcome::kCancelled);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+// The transaction that ends a run marks some of its children; one after another the ends of these
+// mark the others.
+TEST_P(RunMessages, ManyChildrenAreCancelledThoughNobodyWalksThroughThem) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto id = store.Trigger();
+  const auto taken = store.Take();
+  const auto ids = TriggerChildren(store, store.Start(id, taken[0].lease_token), children);
+  EXPECT_TRUE(Settle(store, taken[0], queue::SettleRequest::Action::kDelete));
+  EXPECT_EQ(children.Status(ids.back()), RunStatus::kQueued) << "not in one transaction";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(children.TakeAndStart().outcome, Outcome::kCancelled);
+  }
+  for (const auto child : ids) EXPECT_EQ(children.Status(child), RunStatus::kCancelled);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+TEST_P(RunMessages, TheChildrenOfAWorkflowThatIsDeletedAreAllCancelled) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  store.Trigger();
+  const auto ids = TriggerChildren(store, store.TakeAndStart(), children);
+  Delete(store, true);
+  for (const auto child : ids) EXPECT_EQ(children.Status(child), RunStatus::kCancelling);
   EXPECT_THAT(store.Damage(), IsEmpty());
 }
 
