@@ -110,10 +110,19 @@ namespace pgqrs::sql {
   V(RunsOfQueue,             "ii",              "i")                  \
   V(NthFinishedRun,          "ii",              "zi")                 \
   V(LockFinishedRuns,        "izii",            "i")                  \
-  V(FindRun,                 "i",               "iitiitiiiitttzzzz")  \
+  V(FindRuns,                "t",               "iitiitiiiitttzzzz")  \
   V(EndedRuns,               "t",               "i")                  \
-  V(ListRuns,                "iitizzii",        "iitiitiiiitttzzzz")  \
-  V(ListRunsDown,            "iitizzii",        "iitiitiiiitttzzzz")  \
+  V(ListRuns,                  "iiizzii",         "i")                \
+  V(ListRunsDown,              "iiizzii",         "i")                \
+  V(ListRunsOfQueue,           "iiizzii",         "i")                \
+  V(ListRunsOfQueueDown,       "iiizzii",         "i")                \
+  V(ListRunsOfParent,          "iiizzii",         "i")                \
+  V(ListRunsOfParentDown,      "iiizzii",         "i")                \
+  V(ListUnfinishedRuns,        "iiizzii",         "i")                \
+  V(ListUnfinishedRunsDown,    "iiizzii",         "i")                \
+  V(ListFailedRuns,            "iiizzii",         "i")                \
+  V(ListFailedRunsDown,        "iiizzii",         "i")                \
+  V(FindRunsByKey,             "tiiizz",          "i")                \
   V(CountRuns,               "iitizz",          "i")                  \
   V(ListSteps,               "itizzii",         "iitiiiiitttzzizz")   \
   V(ListStepsOfRun,          "itizzii",         "iitiiiiitttzzizz")   \

@@ -99,7 +99,11 @@ void EndRun(driver::Connection& connection, RunState& run, const End& end, Effec
   run.StopWaiting();
   run.finished_at = effects.now;
   UpdateRun(connection, run, effects.now);
-  SetResult(connection, run.id, ToValue(end.output), ToValue(end.error));
+  // One that failed has an error, by which it is found.
+  const auto error = end.status == RunStatus::kError && !end.error
+                         ? std::optional(ErrorText("the run failed", ""))
+                         : end.error;
+  SetResult(connection, run.id, ToValue(end.output), ToValue(error));
   RunMessage(connection, run.queue_id, run.id).Archive(effects);
   TellParent(connection, run, end, was_cancelling, effects);
   if (end.status == RunStatus::kCancelled) {

@@ -146,10 +146,8 @@ void Cancellation::FindSome(driver::Connection& connection) {
   page.order = ListOrder::kOldestFirst;
   page.after_id = last_found_;
   page.limit = kRunsOfStep;
-  for (const auto& run : ListRuns(connection, page)) {
-    last_found_ = run.id;
-    asked_.push_back(run.id);
-  }
+  asked_ = ListRunIds(connection, page);
+  if (!asked_.empty()) last_found_ = asked_.back();
 }
 
 void PauseRun(driver::Connection& connection, std::int64_t run_id) {

@@ -27,6 +27,8 @@ std::vector<std::int64_t> EndedRuns(driver::Connection& connection,
 
 // Listings throw ValidationError where the limit is out of its bounds.
 std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter);
+// Their ids alone.
+std::vector<std::int64_t> ListRunIds(driver::Connection& connection, const RunFilter& filter);
 std::vector<StepInfo> ListSteps(driver::Connection& connection, const StepFilter& filter);
 
 // How many runs the filter lets through, whatever its page.

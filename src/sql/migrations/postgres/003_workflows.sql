@@ -33,9 +33,13 @@ CREATE TABLE {schema}.pgqrs_workflow_runs (
 
 CREATE INDEX pgqrs_workflow_runs_queue ON {schema}.pgqrs_workflow_runs (queue_id, id);
 CREATE UNIQUE INDEX pgqrs_workflow_runs_key
-ON {schema}.pgqrs_workflow_runs (queue_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+ON {schema}.pgqrs_workflow_runs (idempotency_key, queue_id) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX pgqrs_workflow_runs_parent ON {schema}.pgqrs_workflow_runs (parent_id, id)
 WHERE parent_id IS NOT NULL;
+CREATE INDEX pgqrs_workflow_runs_unfinished ON {schema}.pgqrs_workflow_runs (id)
+WHERE finished_at IS NULL;
+CREATE INDEX pgqrs_workflow_runs_failed ON {schema}.pgqrs_workflow_runs (id)
+WHERE error IS NOT NULL;
 CREATE INDEX pgqrs_workflow_runs_finished ON {schema}.pgqrs_workflow_runs (queue_id, finished_at, id)
 WHERE finished_at IS NOT NULL;
 
@@ -61,6 +65,8 @@ CREATE TABLE {schema}.pgqrs_workflow_steps (
   error text,
   PRIMARY KEY (run_id, name, ordinal)
 );
+
+CREATE UNIQUE INDEX pgqrs_workflow_steps_id ON {schema}.pgqrs_workflow_steps (id);
 
 -- Events that were sent to a run and that it has not received yet.
 CREATE TABLE {schema}.pgqrs_workflow_events (
