@@ -63,7 +63,8 @@ class Workflows {
   Future<std::int64_t> CancelManyAsync(RunFilter filter);
 
   // Lets a run that failed or was cancelled go on: steps that have succeeded stay, the others have
-  // all their tries again. ValidationError where it is in another state.
+  // all their tries again. ValidationError where it is in another state, or a child that was
+  // cancelled with it has not ended yet.
   void Retry(std::int64_t run_id);
   Future<void> RetryAsync(std::int64_t run_id);
 

@@ -92,6 +92,7 @@ namespace pgqrs::sql {
   V(FindRunTexts,            "i",               "tttii")              \
   V(FindRunByKey,            "it",              "i")                  \
   V(UnfinishedChildren,      "iii",             "i")                  \
+  V(CancellingChild,         "i",               "i")                  \
   V(ChildrenToCancel,        "iiii",            "i")                  \
   V(RecordStep,              "itiiiiiitttzziz", "i")                  \
   V(FindStep,                "iti",             "iiiit")              \

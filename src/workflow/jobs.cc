@@ -190,6 +190,12 @@ void RetryRun(driver::Connection& connection, std::int64_t run_id) {
   if (run.status != RunStatus::kError && run.status != RunStatus::kCancelled) {
     ThrowStatus(run, "retried");
   }
+  // Its end would fail the run that has just begun anew.
+  const auto child = Ids(connection, Statement::kCancellingChild, {run_id});
+  if (!child.empty()) {
+    throw ValidationError(Named(run_id) + " cannot be retried yet: " + Named(child.front()) +
+                          ", which it has triggered, is Cancelling and has not ended");
+  }
   const auto texts = FindTexts(connection, run_id);
   RequeueRun(connection, run, effects.now);
   RunMessage(connection, run.queue_id, run.id).Restore(texts->input, texts->priority, effects);

@@ -76,7 +76,8 @@ void PauseRun(driver::Connection& connection, std::int64_t run_id);
 void ResumeRun(driver::Connection& connection, std::int64_t run_id);
 
 // Runs what ended as Error or Cancelled again, under its id: finished steps stay, those that failed
-// begin anew. Throws ValidationError where there is no such run, or it has another status.
+// begin anew. Throws ValidationError where there is no such run, it has another status, or a run
+// that it has triggered is still Cancelling.
 void RetryRun(driver::Connection& connection, std::int64_t run_id);
 
 struct Fork {

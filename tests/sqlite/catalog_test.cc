@@ -241,7 +241,7 @@ TEST_F(Catalog, ListingsOfRunsWalkAnIndexInTheirOrder) {
         Statement::kListRunsOfParentDown, Statement::kListUnfinishedRuns,
         Statement::kListUnfinishedRunsDown, Statement::kListFailedRuns,
         Statement::kListFailedRunsDown, Statement::kFindRunsByKey, Statement::kFindRuns,
-        Statement::kUnfinishedChildren, Statement::kListSteps}) {
+        Statement::kUnfinishedChildren, Statement::kCancellingChild, Statement::kListSteps}) {
     ExpectGoodPlan(statement);
   }
 }

@@ -243,6 +243,26 @@ TEST_P(RunJobs, AFailedRunIsRetriedWithItsFinishedSteps) {
   EXPECT_THAT(store.Damage(), IsEmpty());
 }
 
+TEST_P(RunJobs, ARunIsNotRetriedBeforeItsCancelledChildrenHaveEnded) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  store.Child(run, StepOf("child", std::nullopt), children);
+  store.Suspend(run, [](auto& request) { request.waits_for_children = true; });
+  const auto child = children.TakeAndStart();
+  store.Cancel(id);
+  const auto retry = [id](driver::Connection& connection) { workflow::RetryRun(connection, id); };
+  EXPECT_THAT(MessageOf<ValidationError>([&] { store.Job(retry); }),
+              ::testing::HasSubstr("is Cancelling and has not ended"));
+  EXPECT_EQ(store.Status(id), RunStatus::kCancelled);
+  EXPECT_EQ(children.Finish(child, RunStatus::kCancelled), Outcome::kCancelled);
+  store.Job(retry);
+  EXPECT_EQ(store.Status(id), RunStatus::kQueued);
+  EXPECT_EQ(store.TakeAndStart().steps.at(0).child_id, 0) << "it is triggered anew";
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
 TEST_P(RunJobs, ARunIsRetriedAlsoWhereRetentionHasRemovedItsMessage) {
   auto store = OpenRuns();
   const auto id = store.Trigger("kept");
