@@ -167,5 +167,31 @@ TEST_P(RunMessages, ABuriedChildIsAnErrorToItsParent) {
   EXPECT_THAT(store.Damage(), IsEmpty());
 }
 
+TEST_P(RunMessages, ABuriedChildWakesAParentWhoseWorkerWaits) {
+  config().fallback_poll_interval = std::chrono::hours(1);
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  store.Child(run, StepOf("child", std::nullopt), children);
+  store.Suspend(run, [](auto& request) { request.waits_for_children = true; });
+  auto waiting = store.Send<queue::DequeueRequest>(
+      [&](queue::DequeueRequest& request) {
+        request.queue = store.ref();
+        request.worker = store.core().own_worker();
+        request.lease = std::chrono::seconds(30);
+        request.wait_until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      },
+      [](queue::DequeueRequest& request) { return std::move(request.taken); });
+  for (int i = 0; i < 5; ++i) {
+    children.TakeAndStart();
+    Advance(std::chrono::seconds(31));
+  }
+  EXPECT_THAT(children.Take(), IsEmpty());
+  const auto taken = waiting.Get();
+  ASSERT_EQ(taken.size(), 1U);
+  EXPECT_EQ(taken[0].id, id);
+}
+
 }  // namespace
 }  // namespace pgqrs::testing

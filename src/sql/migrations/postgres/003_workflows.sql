@@ -192,6 +192,7 @@ DECLARE
   slice_id bigint;
   why text;
   run_id bigint;
+  woken bigint;
   is_workflow boolean;
 BEGIN
   PERFORM FROM {schema}.pgqrs_workflows AS w WHERE w.id = of_queue;
@@ -217,8 +218,12 @@ BEGIN
         waits_for_children = 0, finished_at = at, updated_at = at, output = NULL,
         error = json_build_object('message', why, 'code', 'DeadLetter', 'is_transient', false)::text
       WHERE r.id = run_id AND r.finished_at IS NULL;
-      IF FOUND THEN
-        PERFORM {schema}.pgqrs_tell_parent(run_id, at);
+      CONTINUE WHEN NOT FOUND;
+      woken := {schema}.pgqrs_tell_parent(run_id, at);
+      -- Nobody else tells of it.
+      IF woken IS NOT NULL THEN
+        PERFORM pg_notify('{channel}',
+          format('sql %s:%s', woken, (extract(epoch FROM at) * 1000000)::bigint));
       END IF;
     END LOOP;
   END LOOP;
