@@ -153,6 +153,10 @@ void Cancellation::FindSome(driver::Connection& connection) {
 void PauseRun(driver::Connection& connection, std::int64_t run_id) {
   auto effects = Begin(connection);
   auto run = RequireRun(connection, run_id);
+  if (run.status == RunStatus::kPaused) {
+    // It may have paused itself until some time.
+    RunMessage(connection, run.queue_id, run.id).Release(kNever, true, effects);
+  }
   if (run.status == RunStatus::kPaused || run.pause_requested) return;
   if (run.is_finished() || run.status == RunStatus::kCancelling) ThrowStatus(run, "paused");
   if (run.start_token) {

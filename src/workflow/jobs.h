@@ -66,9 +66,9 @@ class Cancellation {
   std::int64_t cancelled_ = 0;
 };
 
-// Pauses a run that no worker executes, at once; another one pauses at its next boundary. Pausing
-// what is Paused or about to be changes nothing. Throws ValidationError where there is no such run,
-// or it is Cancelling or finished.
+// Pauses a run that no worker executes, at once; another one pauses at its next boundary. What is
+// Paused until some time stays Paused until it is resumed. Throws ValidationError where there is no
+// such run, or it is Cancelling or finished.
 void PauseRun(driver::Connection& connection, std::int64_t run_id);
 
 // Makes a Paused run go on, or takes back that it is about to pause. Changes nothing where it is

@@ -236,6 +236,23 @@ TEST_P(RunRequests, APauseIsAPauseUntilItsTime) {
   EXPECT_FALSE(store.Info(id).error);
 }
 
+TEST_P(RunRequests, APauseUntilSomeTimeBecomesOneUntilItsResume) {
+  auto store = OpenRuns();
+  const auto id = store.Trigger();
+  const auto pause = [](workflow::SuspendRequest& request) {
+    request.is_pause = true;
+    request.delay = seconds(10);
+  };
+  EXPECT_EQ(store.Suspend(store.TakeAndStart(), pause), Outcome::kPaused);
+  store.Job([id](driver::Connection& connection) { workflow::PauseRun(connection, id); });
+  Advance(std::chrono::hours(1));
+  EXPECT_THAT(store.Take(), IsEmpty());
+  EXPECT_EQ(store.Status(id), RunStatus::kPaused);
+  store.Job([id](driver::Connection& connection) { workflow::ResumeRun(connection, id); });
+  EXPECT_EQ(store.TakeAndStart().run.id, id);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
 TEST_P(RunRequests, ManyTravelTogether) {
   auto store = OpenRuns();
   constexpr int kRuns = 100;
