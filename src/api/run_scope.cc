@@ -90,7 +90,7 @@ TimePoint After(TimePoint now, Duration delay) {
 // ---- Calls in general
 
 void RunScope::CheckMayCall() const {
-  if (interrupted_) throw RunInterruption(*interrupted_);
+  if (const auto why = interrupted()) throw RunInterruption(*why);
   {
     const std::lock_guard lock(execution_->mutex);
     if (execution_->mismatch) throw NonDeterminismError(*execution_->mismatch);
@@ -418,7 +418,7 @@ void RunScope::Parallel(std::string_view name,
     try {
       RunScope scope(execution_, prefix + "[" + std::to_string(i) + "]/");
       branches[i](scope.context());
-      if (scope.interrupted_) throw RunInterruption(*scope.interrupted_);
+      if (const auto why = scope.interrupted()) throw RunInterruption(*why);
     } catch (const RunInterruption& interruption) {
       ends[i].interrupted = interruption.why();
     } catch (...) {
