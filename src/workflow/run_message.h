@@ -38,6 +38,8 @@ class RunMessage {
 
   bool is_hot() const { return state() != nullptr; }
   bool HasLease(std::int64_t token) const;
+  // Whether time does not make it visible.
+  bool is_hidden() const { return is_hot() && state()->visible_at >= kNever; }
 
   // Takes whoever holds it its lease. `unread` takes the read back.
   void Release(std::int64_t visible_at, bool unread, Effects& effects);
