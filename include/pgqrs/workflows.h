@@ -33,7 +33,7 @@ class Workflows {
   std::vector<WorkflowInfo> List();
   Future<std::vector<WorkflowInfo>> ListAsync();
 
-  // Triggers a run by the name of its workflow, which has to exist (ValidationError), with an
+  // Triggers a run by the name of its workflow, which has to exist (QueueNotFoundError), with an
   // input as JSON. Whatever version of the code the worker has that starts it executes it.
   RunHandle Trigger(std::string_view name, const Json& input, const TriggerOptions& options = {});
   Future<RunHandle> TriggerAsync(std::string_view name, const Json& input,

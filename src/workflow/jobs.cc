@@ -53,7 +53,7 @@ WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view nam
     return *std::move(found);
   }
   if (if_missing == queue::IfMissing::kFail) {
-    throw ValidationError("workflow \"" + std::string(name) + "\" does not exist");
+    throw QueueNotFoundError("workflow \"" + std::string(name) + "\" does not exist");
   }
   const auto queue = queue::GetQueue(connection, name, queue::IfMissing::kCreate);
   connection.Run(Statement::kInsertWorkflow, {queue.id, queue::ToMicros(connection.Now())});

@@ -24,8 +24,8 @@
 namespace pgqrs::workflow {
 
 // Finds or makes a workflow, with its queue. A queue of that name that is there already becomes the
-// workflow's. With kCreateStrictly ValidationError where the workflow is there, with kFail where it
-// is not.
+// workflow's. With kCreateStrictly ValidationError where the workflow is there, with kFail
+// QueueNotFoundError where it is not.
 WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view name,
                             queue::IfMissing if_missing = queue::IfMissing::kCreate);
 
