@@ -80,6 +80,13 @@ End DeadLetterEnd(std::string_view reason) {
   return {.status = RunStatus::kError, .output = {}, .error = ErrorText(reason, "DeadLetter")};
 }
 
+End ArchivedEnd() {
+  return {.status = RunStatus::kCancelled,
+          .output = {},
+          .error = ErrorText("the message of the run was archived before the run had ended",
+                             "Archived")};
+}
+
 End DeletedEnd() {
   return {.status = RunStatus::kCancelled,
           .output = {},

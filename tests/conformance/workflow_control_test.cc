@@ -139,6 +139,19 @@ TEST_P(WorkflowControl, AWorkflowThatWasDeletedIsMissedByItsNameAndMadeAnewByIts
   EXPECT_EQ(run.Result(kLongEnough), 1);
 }
 
+TEST_P(WorkflowControl, TheAckOfARunsMessageByAPlainConsumerCancelsTheRun) {
+  auto& store = OpenStore();
+  const auto acked = store.Trigger(Short());
+  const auto other = store.Trigger(Short());
+  auto queue = store.Queue("short");
+  auto message = queue.Dequeue().value();
+  EXPECT_TRUE(message.Ack());
+  EXPECT_EQ(message.id(), acked.id());
+  EXPECT_EQ(acked.Status(), RunStatus::kCancelled);
+  EXPECT_THAT(acked.Info().error->text(), HasSubstr("was archived before the run had ended"));
+  EXPECT_EQ(other.Status(), RunStatus::kQueued);
+}
+
 TEST_P(WorkflowControl, ARunThatIsExecutedPausesAtItsNextStep) {
   Gate gate;
   const OpenAtEnd open(gate);
