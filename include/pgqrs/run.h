@@ -53,9 +53,9 @@ class RunHandle {
   Json ResultJson(std::optional<Duration> timeout = std::nullopt) const;
   Future<Json> ResultJsonAsync(std::optional<Duration> timeout = std::nullopt) const;
 
-  // Cancels the run with its children, and answers whether it was not finished before. One that a
-  // worker executes is Cancelling until its next call of the context, any other one is Cancelled at
-  // once.
+  // Cancels the run with its children, and answers whether the run itself was neither finished nor
+  // Cancelling before. One that a worker executes is Cancelling until its next call of the context,
+  // any other one is Cancelled at once.
   bool Cancel() const;
   Future<bool> CancelAsync() const;
 

@@ -117,7 +117,10 @@ struct StepInfo {
 
 enum class ListOrder : std::uint8_t { kOldestFirst, kNewestFirst };
 
-// Which runs a listing gives: those that meet all that is set. One page, in the order of ids.
+// Which runs a listing gives: those that meet all that is set. One page, in the order of ids. There
+// is an index for a key, for a parent, for a workflow, for statuses that are all of unfinished
+// runs, and for Error alone; one of them is used, in this order but for the workflow, which is the
+// last. The times are looked at run by run.
 struct RunFilter {
   std::string workflow = {};  // The name. Empty: all.
   std::vector<RunStatus> statuses = {};

@@ -33,7 +33,7 @@ class Workflows {
   std::vector<WorkflowInfo> List();
   Future<std::vector<WorkflowInfo>> ListAsync();
 
-  // Triggers a run by the name of its workflow, which has to exist (ValidationError), with an
+  // Triggers a run by the name of its workflow, which has to exist (QueueNotFoundError), with an
   // input as JSON. Whatever version of the code the worker has that starts it executes it.
   RunHandle Trigger(std::string_view name, const Json& input, const TriggerOptions& options = {});
   Future<RunHandle> TriggerAsync(std::string_view name, const Json& input,
@@ -57,12 +57,14 @@ class Workflows {
   void SendEvent(std::int64_t run_id, std::string_view name, const Json& payload);
   Future<void> SendEventAsync(std::int64_t run_id, std::string_view name, const Json& payload);
 
-  // Cancels all unfinished runs that the filter gives, whatever its limit, and tells how many.
+  // Cancels all unfinished runs that the filter gives, whatever its limit, and tells how many of
+  // them were not Cancelling yet. Their children are cancelled with them, and not counted.
   std::int64_t CancelMany(RunFilter filter);
   Future<std::int64_t> CancelManyAsync(RunFilter filter);
 
   // Lets a run that failed or was cancelled go on: steps that have succeeded stay, the others have
-  // all their tries again. ValidationError where it is in another state.
+  // all their tries again. ValidationError where it is in another state, or a child that was
+  // cancelled with it has not ended yet.
   void Retry(std::int64_t run_id);
   Future<void> RetryAsync(std::int64_t run_id);
 

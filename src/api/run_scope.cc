@@ -88,7 +88,7 @@ TimePoint After(TimePoint now, Duration delay) {
 // ---- Calls in general
 
 void RunScope::CheckMayCall() const {
-  if (interrupted_) throw RunInterruption(*interrupted_);
+  if (const auto why = interrupted()) throw RunInterruption(*why);
   {
     const std::lock_guard lock(execution_->mutex);
     if (execution_->mismatch) throw NonDeterminismError(*execution_->mismatch);
@@ -413,7 +413,7 @@ std::vector<RunScope::BranchEnd> RunScope::RunBranches(const std::string& prefix
     try {
       RunScope scope(execution_, prefix + "[" + std::to_string(i) + "]/");
       branches[i](scope.context());
-      if (scope.interrupted_) throw RunInterruption(*scope.interrupted_);
+      if (const auto why = scope.interrupted()) throw RunInterruption(*why);
       scope.CheckEnd();
     } catch (const RunInterruption& interruption) {
       ends[i].interrupted = interruption.why();

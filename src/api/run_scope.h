@@ -108,7 +108,9 @@ class RunScope {
   const std::shared_ptr<RunExecution> execution_;
   const std::string prefix_;
   RunContext context_;
-  std::optional<RunInterruption::Why> interrupted_;
+  // A child that this scope has started may be awaited by several branches at once.
+  std::atomic<std::optional<RunInterruption::Why>> interrupted_{
+      std::optional<RunInterruption::Why>()};
 };
 
 }  // namespace pgqrs::internal

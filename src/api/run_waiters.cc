@@ -4,8 +4,6 @@
 #include <pgqrs/workflow_records.h>
 
 #include <algorithm>
-#include <chrono>
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -21,204 +19,280 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr Duration kFirstPause = std::chrono::milliseconds(5);
 constexpr Duration kLongestPause = std::chrono::milliseconds(250);
 
+std::string Named(const RunInfo& run) {
+  return "run " + std::to_string(run.id) + " of workflow \"" + run.workflow_name + "\"";
+}
+
 Json OutputOf(const RunInfo& run) {
   if (run.status == RunStatus::kSuccess) return run.output.value_or(Json());
-  const auto name = "run " + std::to_string(run.id) + " of workflow \"" + run.workflow_name + "\"";
   if (run.status == RunStatus::kCancelled) {
-    throw WorkflowError(name + " was cancelled", "Cancelled", "");
+    throw WorkflowError(Named(run) + " was cancelled", "Cancelled", "");
   }
   auto error = StoredError::From(run.error.value_or(Json()));
-  throw WorkflowError(name + " failed: " + error.message, std::move(error.code),
+  throw WorkflowError(Named(run) + " failed: " + error.message, std::move(error.code),
                       std::move(error.step));
 }
 
 }  // namespace
 
-// One who waits. At any time it looks at the run, or waits to be woken.
-class RunWaiter : public std::enable_shared_from_this<RunWaiter> {
- public:
-  RunWaiter(const std::shared_ptr<StoreCore>& store, std::int64_t run_id,
-            std::optional<Duration> timeout)
-      : store_(store),
-        run_id_(run_id),
-        deadline_(timeout ? std::optional(SteadyClock::now() + *timeout) : std::nullopt),
-        state_(std::make_shared<FutureState<Json>>(&store->engine().callbacks())) {}
+struct RunWaiters::Waiter {
+  std::int64_t run_id = 0;
+  Time deadline = Time::max();
+  std::shared_ptr<FutureState<Json>> state;
+  Duration pause = kFirstPause;
+  Time look_at = Time::min();
 
-  std::int64_t run_id() const { return run_id_; }
-  Future<Json> future() const { return Future<Json>(state_); }
-
-  void Wake() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (has_ended_) return;
-      if (std::exchange(is_looking_, true)) {
-        must_look_again_ = true;
-        return;
-      }
-    }
-    Look();
+  bool IsLate(Time now) const { return now >= deadline; }
+  Time next() const { return std::min(look_at, deadline); }
+  void Pause(Time now) {
+    look_at = now + pause;
+    pause = std::min(pause * 3 / 2, kLongestPause);
   }
 
-  // The same for threads that must not wait, as a look may have to for its turn.
-  void WakeLater() {
-    if (const auto store = store_.lock()) {
-      store->engine().callbacks().Post([self = shared_from_this()] { self->Wake(); });
-    }
-  }
-
-  // Ends the wait with what `end` gives or throws, unless it has ended already.
+  // With what `end` gives or throws.
   template <typename F>
   void End(const F& end) {
-    if (!BeginsToEnd()) return;
     std::exception_ptr error;
     try {
-      state_->Set(end());
+      state->Set(end());
     } catch (...) {
       error = std::current_exception();
     }
-    if (error) state_->Fail(std::move(error));
+    if (error) state->Fail(std::move(error));
   }
-
-  void Fail(std::exception_ptr error) {
-    if (BeginsToEnd()) state_->Fail(std::move(error));
-  }
-
- private:
-  bool BeginsToEnd() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (std::exchange(has_ended_, true)) return false;
-    }
-    if (const auto store = store_.lock()) store->run_waiters().Remove(shared_from_this());
-    return true;
-  }
-
-  void Look() {
-    const auto store = store_.lock();
-    if (!store) return;
-    const auto self = shared_from_this();
-    std::exception_ptr error;
-    try {
-      store
-          ->Read([run_id = run_id_](driver::Connection& connection) {
-            return workflow::GetRun(connection, run_id);
-          })
-          .Then([self](Future<RunInfo> found) { self->Decide(std::move(found)); });
-    } catch (...) {
-      error = std::current_exception();
-    }
-    if (error) Fail(std::move(error));
-  }
-
-  void Decide(Future<RunInfo> found) {
-    std::optional<RunInfo> run;
-    std::exception_ptr error;
-    try {
-      run = found.Get();
-    } catch (...) {
-      error = std::current_exception();
-    }
-    if (!run) {
-      Fail(std::move(error));
-      return;
-    }
-    if (IsFinished(run->status)) {
-      End([&] { return OutputOf(*run); });
-      return;
-    }
-    const auto now = SteadyClock::now();
-    if (deadline_ && now >= *deadline_) {
-      End([&]() -> Json {
-        throw TimeoutError("run " + std::to_string(run_id_) + " of workflow \"" +
-                           run->workflow_name + "\" has not ended in time; it is " +
-                           std::string(ToString(run->status)));
-      });
-      return;
-    }
-    bool looks_again = false;
-    {
-      const std::lock_guard lock(mutex_);
-      if (has_ended_) return;
-      looks_again = std::exchange(must_look_again_, false);
-      is_looking_ = looks_again;
-      if (!looks_again) WaitAWhile(now);
-    }
-    if (looks_again) Look();
-  }
-
-  void WaitAWhile(SteadyClock::time_point now) {
-    const auto store = store_.lock();
-    if (!store) return;
-    auto next = now + pause_;
-    if (deadline_) next = std::min(next, *deadline_);
-    pause_ = std::min(pause_ * 3 / 2, kLongestPause);
-    auto& timer = store->engine().timer();
-    timer.Cancel(next_look_);  // Where it was woken before its time.
-    next_look_ = timer.At(next, [weak = weak_from_this()] {
-      if (const auto self = weak.lock()) self->WakeLater();
+  void EndWith(const RunInfo& run) {
+    End([&]() -> Json {
+      if (IsFinished(run.status)) return OutputOf(run);
+      throw TimeoutError(Named(run) + " has not ended in time; it is " +
+                         std::string(ToString(run.status)));
     });
   }
-
-  const std::weak_ptr<StoreCore> store_;
-  const std::int64_t run_id_;
-  const std::optional<SteadyClock::time_point> deadline_;
-  const std::shared_ptr<FutureState<Json>> state_;
-  std::mutex mutex_;
-  bool is_looking_ = false;
-  bool must_look_again_ = false;
-  bool has_ended_ = false;
-  Duration pause_ = kFirstPause;
-  engine::Timer::Id next_look_;
+  void Close() {
+    End([]() -> Json { throw Error("the store was closed before the run has ended"); });
+  }
 };
 
-Future<Json> RunWaiters::Wait(const std::shared_ptr<StoreCore>& store, std::int64_t run_id,
+RunWaiters::RunWaiters() = default;
+RunWaiters::~RunWaiters() = default;
+
+Future<Json> RunWaiters::Wait(const StorePtr& store, std::int64_t run_id,
                               std::optional<Duration> timeout) {
-  auto waiter = std::make_shared<RunWaiter>(store, run_id, timeout);
-  auto future = waiter->future();
-  store->run_waiters().Add(waiter);
-  waiter->Wake();
+  auto waiter = std::make_unique<Waiter>();
+  waiter->run_id = run_id;
+  if (timeout) {
+    const auto now = SteadyClock::now();
+    waiter->deadline = *timeout < Time::max() - now ? now + *timeout : Time::max();
+  }
+  waiter->state = std::make_shared<FutureState<Json>>(&store->engine().callbacks());
+  Future<Json> future(waiter->state);
+  auto& waiters = store->run_waiters();
+  waiters.Add(store, std::move(waiter));
+  waiters.Look(store);
   return future;
 }
 
-void RunWaiters::Add(const std::shared_ptr<RunWaiter>& waiter) {
+void RunWaiters::Add(const StorePtr& store, std::unique_ptr<Waiter> waiter) {
   const std::lock_guard lock(mutex_);
   if (is_closed_) throw Error("the store was closed");
-  waiters_.emplace(waiter->run_id(), waiter);
-}
-
-void RunWaiters::Remove(const std::shared_ptr<RunWaiter>& waiter) {
-  const std::lock_guard lock(mutex_);
-  const auto [begin, end] = waiters_.equal_range(waiter->run_id());
-  const auto found =
-      std::find_if(begin, end, [&](const auto& entry) { return entry.second == waiter; });
-  if (found != end) waiters_.erase(found);
+  store_ = store;
+  const auto id = waiter->run_id;
+  waiters_.emplace(id, std::move(waiter));
 }
 
 void RunWaiters::Wake(std::span<const std::int64_t> run_ids) {
-  std::vector<std::shared_ptr<RunWaiter>> woken;
+  StorePtr store;
+  std::vector<std::shared_ptr<Waiters>> woken;
   {
     const std::lock_guard lock(mutex_);
-    if (run_ids.empty()) {
-      for (const auto& [id, waiter] : waiters_) woken.push_back(waiter);
-    }
+    if (waiters_.empty()) return;
+    store = store_.lock();
+    if (!store) return;
+    all_have_turn_ = all_have_turn_ || run_ids.empty();
     for (const auto id : run_ids) {
-      const auto [begin, end] = waiters_.equal_range(id);
-      for (auto it = begin; it != end; ++it) woken.push_back(it->second);
+      if (auto some = TakeThoseOf(id); !some.empty()) {
+        woken.push_back(std::make_shared<Waiters>(std::move(some)));
+      }
     }
   }
-  for (const auto& waiter : woken) waiter->WakeLater();
+  if (run_ids.empty()) return LookLater();
+  for (auto& waiters : woken) {
+    store->engine().callbacks().Post([this, weak = std::weak_ptr(store), waiters] {
+      if (const auto alive = weak.lock()) return Read(alive, std::move(*waiters));
+      for (const auto& waiter : *waiters) waiter->Close();
+    });
+  }
+}
+
+RunWaiters::Waiters RunWaiters::TakeThoseOf(std::int64_t run_id) {
+  Waiters taken;
+  const auto [begin, end] = waiters_.equal_range(run_id);
+  for (auto it = begin; it != end; ++it) taken.push_back(std::move(it->second));
+  waiters_.erase(begin, end);
+  return taken;
+}
+
+void RunWaiters::LookLater() {
+  std::weak_ptr<StoreCore> weak;
+  {
+    const std::lock_guard lock(mutex_);
+    weak = store_;
+  }
+  const auto store = weak.lock();
+  if (!store) return;
+  store->engine().callbacks().Post([this, weak] {
+    if (const auto alive = weak.lock()) Look(alive);
+  });
+}
+
+void RunWaiters::Look(const StorePtr& store) {
+  Waiters late;
+  std::vector<std::int64_t> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_looking_) {
+      must_look_again_ = true;
+      return;
+    }
+    must_look_again_ = false;
+    ids = TakeTurns(SteadyClock::now(), late);
+    is_looking_ = !ids.empty();
+    if (!is_looking_) SetTimer(*store, next_look_);
+  }
+  // A late one is looked at all the same: its run may have ended in the last moment.
+  for (auto& waiter : late) {
+    Waiters one;
+    one.push_back(std::move(waiter));
+    Read(store, std::move(one));
+  }
+  if (ids.empty()) return;
+  try {
+    store
+        ->Read(
+            [ids](driver::Connection& connection) { return workflow::EndedRuns(connection, ids); })
+        .Then([this, store, ids](Future<std::vector<std::int64_t>> found) {
+          EndLook(store, std::move(found), ids);
+        });
+  } catch (...) {
+    auto failed = std::make_shared<FutureState<std::vector<std::int64_t>>>(nullptr);
+    failed->Fail(std::current_exception());
+    EndLook(store, Future<std::vector<std::int64_t>>(std::move(failed)), ids);
+  }
+}
+
+std::vector<std::int64_t> RunWaiters::TakeTurns(Time now, Waiters& late) {
+  std::vector<std::int64_t> ids;
+  const bool all = std::exchange(all_have_turn_, false);
+  next_look_ = Time::max();
+  for (auto it = waiters_.begin(); it != waiters_.end();) {
+    auto& waiter = *it->second;
+    if (waiter.IsLate(now)) {
+      late.push_back(std::move(it->second));
+      it = waiters_.erase(it);
+      continue;
+    }
+    // Whose turn is soon goes with the others.
+    if (all || waiter.look_at <= now + waiter.pause / 4) {
+      if (ids.empty() || ids.back() != it->first) ids.push_back(it->first);
+      waiter.Pause(now);
+    }
+    next_look_ = std::min(next_look_, waiter.next());
+    ++it;
+  }
+  return ids;
+}
+
+void RunWaiters::EndLook(const StorePtr& store, Future<std::vector<std::int64_t>> found,
+                         const std::vector<std::int64_t>& asked) {
+  std::exception_ptr error;
+  std::vector<std::int64_t> ended;
+  try {
+    ended = found.Get();
+  } catch (...) {
+    error = std::current_exception();
+    ended = asked;
+  }
+  std::vector<Waiters> taken;
+  bool looks_again = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_looking_ = false;
+    for (const auto id : ended) taken.push_back(TakeThoseOf(id));
+    looks_again = must_look_again_;
+    if (!looks_again) SetTimer(*store, next_look_);
+  }
+  for (auto& waiters : taken) {
+    if (!error) {
+      if (!waiters.empty()) Read(store, std::move(waiters));
+      continue;
+    }
+    for (const auto& waiter : waiters) waiter->state->Fail(error);
+  }
+  if (looks_again) Look(store);
+}
+
+void RunWaiters::Read(const StorePtr& store, Waiters waiters) {
+  const auto shared = std::make_shared<Waiters>(std::move(waiters));
+  const auto run_id = shared->front()->run_id;
+  try {
+    store
+        ->Read([run_id](driver::Connection& connection) {
+          return workflow::GetRun(connection, run_id);
+        })
+        .Then([this, store, shared](Future<RunInfo> found) {
+          Decide(store, std::move(found), std::move(*shared));
+        });
+  } catch (...) {
+    for (const auto& waiter : *shared) waiter->state->Fail(std::current_exception());
+  }
+}
+
+void RunWaiters::Decide(const StorePtr& store, Future<RunInfo> found, Waiters waiters) {
+  std::optional<RunInfo> run;
+  try {
+    run = found.Get();
+  } catch (...) {
+    for (const auto& waiter : waiters) waiter->state->Fail(std::current_exception());
+    return;
+  }
+  const auto now = SteadyClock::now();
+  if (!IsFinished(run->status)) {
+    // It goes on again, or somebody was late.
+    const std::lock_guard lock(mutex_);
+    for (auto& waiter : waiters) {
+      if (waiter->IsLate(now)) continue;
+      if (is_closed_) {
+        std::exchange(waiter, nullptr)->Close();
+        continue;
+      }
+      waiter->pause = kFirstPause;
+      waiter->Pause(now);
+      const auto next = waiter->next();
+      waiters_.emplace(run->id, std::move(waiter));
+      if (next < next_look_) SetTimer(*store, next);
+    }
+    std::erase(waiters, nullptr);
+  }
+  for (const auto& waiter : waiters) waiter->EndWith(*run);
+}
+
+void RunWaiters::SetTimer(StoreCore& store, Time time) {
+  next_look_ = time;
+  auto& timer = store.engine().timer();
+  timer.Cancel(timer_);
+  if (time == Time::max() || is_closed_) return;
+  timer_ = timer.At(time, [this, weak = store_] {
+    if (const auto alive = weak.lock()) LookLater();
+  });
 }
 
 void RunWaiters::Close() {
-  std::multimap<std::int64_t, std::shared_ptr<RunWaiter>> waiters;
+  std::multimap<std::int64_t, std::unique_ptr<Waiter>> waiters;
   {
     const std::lock_guard lock(mutex_);
     is_closed_ = true;
     waiters.swap(waiters_);
   }
-  for (const auto& [id, waiter] : waiters) {
-    waiter->End([]() -> Json { throw Error("the store was closed before the run has ended"); });
-  }
+  for (const auto& [id, waiter] : waiters) waiter->Close();
 }
 
 }  // namespace pgqrs::internal

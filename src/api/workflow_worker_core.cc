@@ -184,7 +184,8 @@ WorkflowWorkerCore::WorkflowWorkerCore(const std::shared_ptr<StoreCore>& store,
 
 void WorkflowWorkerCore::Run() {
   std::mutex mutex;
-  std::exception_ptr error;
+  std::exception_ptr error;  // Of the first worker that fails; under the mutex.
+  std::exception_ptr no_thread;
   const auto run = [&](QueueWorkerCore& worker) {
     try {
       worker.Run();
@@ -200,14 +201,15 @@ void WorkflowWorkerCore::Run() {
       threads.push_back(util::StartThread([&, i] { run(*workers_[i]); }));
     }
   } catch (const Error&) {
-    error = std::current_exception();
+    no_thread = std::current_exception();
   }
-  if (error) {
+  if (no_thread) {
     for (const auto& worker : workers_) worker->RequestStop();
   } else {
     run(*workers_.front());
   }
   for (auto& thread : threads) thread.join();
+  if (no_thread) std::rethrow_exception(no_thread);
   if (error) std::rethrow_exception(error);
 }
 

@@ -194,7 +194,8 @@ void SettleStep::Write(const Work& work) {
     EndRuns(work, work.deleted, workflow::DeletedEnd());
   }
   for (const auto& row : work.archived) {
-    if (row.dead) EndRuns(work, row.mask, workflow::DeadLetterEnd(*row.reason));
+    EndRuns(work, row.mask,
+            row.dead ? workflow::DeadLetterEnd(*row.reason) : workflow::ArchivedEnd());
   }
 }
 

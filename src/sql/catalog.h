@@ -93,6 +93,8 @@ namespace pgqrs::sql {
   V(FindRunTexts,            "i",               "tttii")              \
   V(FindRunByKey,            "it",              "i")                  \
   V(UnfinishedChildren,      "iii",             "i")                  \
+  V(CancellingChild,         "i",               "i")                  \
+  V(ChildrenToCancel,        "iiii",            "i")                  \
   V(RecordStep,              "itiiiiiitttzziz", "i")                  \
   V(FindStep,                "iti",             "iiiit")              \
   V(StepsOfRun,              "i",               "tiiiiiittzzi")       \
@@ -110,9 +112,19 @@ namespace pgqrs::sql {
   V(RunsOfQueue,             "ii",              "i")                  \
   V(NthFinishedRun,          "ii",              "zi")                 \
   V(LockFinishedRuns,        "izii",            "i")                  \
-  V(FindRun,                 "i",               "iitiitiiiitttzzzz")  \
-  V(ListRuns,                "iitizzii",        "iitiitiiiitttzzzz")  \
-  V(ListRunsDown,            "iitizzii",        "iitiitiiiitttzzzz")  \
+  V(FindRuns,                "t",               "iitiitiiiitttzzzz")  \
+  V(EndedRuns,               "t",               "i")                  \
+  V(ListRuns,                  "iiizzii",         "i")                \
+  V(ListRunsDown,              "iiizzii",         "i")                \
+  V(ListRunsOfQueue,           "iiizzii",         "i")                \
+  V(ListRunsOfQueueDown,       "iiizzii",         "i")                \
+  V(ListRunsOfParent,          "iiizzii",         "i")                \
+  V(ListRunsOfParentDown,      "iiizzii",         "i")                \
+  V(ListUnfinishedRuns,        "iiizzii",         "i")                \
+  V(ListUnfinishedRunsDown,    "iiizzii",         "i")                \
+  V(ListFailedRuns,            "iiizzii",         "i")                \
+  V(ListFailedRunsDown,        "iiizzii",         "i")                \
+  V(FindRunsByKey,             "tiiizz",          "i")                \
   V(CountRuns,               "iitizz",          "i")                  \
   V(ListSteps,               "itizzii",         "iitiiiiitttzzizz")   \
   V(ListStepsOfRun,          "itizzii",         "iitiiiiitttzzizz")   \

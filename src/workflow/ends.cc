@@ -1,5 +1,6 @@
 #include "workflow/ends.h"
 
+#include <limits>
 #include <utility>
 
 #include "queue/rows.h"
@@ -12,9 +13,13 @@ using driver::Value;
 using queue::ToValue;
 using sql::Statement;
 
-// How many children one transaction marks, and how many rows one removes: some milliseconds of
-// work.
+// How many rows one transaction removes: some milliseconds of work.
 constexpr std::int64_t kRowsPerStep = 500;
+
+// A run may have more children than one transaction should cancel. The one in which it is Cancelled
+// marks the first of them as Cancelling, and the end of each that was marked marks the next one: so
+// all of them are reached, whoever dies meanwhile.
+constexpr std::int64_t kMarkedChildren = 64;
 
 // Locks the runs of messages that are in `messages`.
 template <typename F>
@@ -26,8 +31,22 @@ void ForEachRun(driver::Connection& connection, std::int64_t queue_id, std::int6
   });
 }
 
+// Marks the first `limit` children behind `after` that are among the next `of_next` unfinished ones
+// and not Cancelling yet. Gives how many.
+std::int64_t MarkChildren(driver::Connection& connection, std::int64_t parent_id,
+                          std::int64_t after, std::int64_t of_next, std::int64_t limit,
+                          Effects& effects) {
+  const auto ids =
+      Ids(connection, Statement::kChildrenToCancel, {parent_id, after, of_next, limit});
+  for (const auto id : ids) {
+    if (auto child = LockRun(connection, id)) MarkCancelling(connection, *child, effects);
+  }
+  return static_cast<std::int64_t>(ids.size());
+}
+
+// `was_cancelling`: it ends because its parent is cancelled, or as if it did.
 void TellParent(driver::Connection& connection, const RunState& run, const End& end,
-                Effects& effects) {
+                bool was_cancelling, Effects& effects) {
   if (!run.parent_id) return;
   auto parent = LockRun(connection, *run.parent_id);
   if (!parent) return;
@@ -45,20 +64,8 @@ void TellParent(driver::Connection& connection, const RunState& run, const End& 
   if (has_waited && parent->is_suspended() && parent->waits_for_children) {
     WakeRun(connection, *parent, effects);
   }
-}
-
-// Those that are left have their own end when they are asked for: a run cannot have been triggered
-// by one that is finished.
-void CancelChildren(driver::Connection& connection, std::int64_t parent_id, Effects& effects) {
-  std::int64_t last = 0;
-  for (;;) {
-    const auto ids =
-        Ids(connection, Statement::kUnfinishedChildren, {parent_id, last, kRowsPerStep});
-    for (const auto id : ids) {
-      if (auto child = LockRun(connection, id)) MarkCancelling(connection, *child, effects);
-    }
-    if (ids.empty()) return;
-    last = ids.back();
+  if (was_cancelling && parent->status == RunStatus::kCancelled && !effects.cancels_families) {
+    MarkChildren(connection, parent->id, run.id, kMarkedChildren, 1, effects);
   }
 }
 
@@ -71,6 +78,13 @@ std::string ErrorText(std::string_view message, std::string_view code) {
 
 End DeadLetterEnd(std::string_view reason) {
   return {.status = RunStatus::kError, .output = {}, .error = ErrorText(reason, "DeadLetter")};
+}
+
+End ArchivedEnd() {
+  return {.status = RunStatus::kCancelled,
+          .output = {},
+          .error = ErrorText("the message of the run was archived before the run had ended",
+                             "Archived")};
 }
 
 End DeletedEnd() {
@@ -86,14 +100,23 @@ End PurgedEnd() {
 }
 
 void EndRun(driver::Connection& connection, RunState& run, const End& end, Effects& effects) {
+  const bool was_cancelling =
+      run.status == RunStatus::kCancelling || end.status == RunStatus::kCancelled;
   run.status = end.status;
   run.StopWaiting();
   run.finished_at = effects.now;
   UpdateRun(connection, run, effects.now);
-  SetResult(connection, run.id, ToValue(end.output), ToValue(end.error));
+  // One that failed has an error, by which it is found.
+  const auto error = end.status == RunStatus::kError && !end.error
+                         ? std::optional(ErrorText("the run failed", ""))
+                         : end.error;
+  SetResult(connection, run.id, ToValue(end.output), ToValue(error));
   RunMessage(connection, run.queue_id, run.id).Archive(effects);
-  TellParent(connection, run, end, effects);
-  if (end.status == RunStatus::kCancelled) CancelChildren(connection, run.id, effects);
+  TellParent(connection, run, end, was_cancelling, effects);
+  if (end.status == RunStatus::kCancelled) {
+    const auto marked = effects.cancels_families ? 1 : kMarkedChildren;
+    MarkChildren(connection, run.id, 0, marked, marked, effects);
+  }
   effects.ended.push_back(run.id);
 }
 
@@ -153,6 +176,12 @@ bool RemoveRunsOfQueue(driver::Connection& connection, std::int64_t queue_id, st
     if (run && !run->is_finished()) {
       EndRun(connection, *run, {.status = RunStatus::kCancelled, .output = {}, .error = {}},
              effects);
+    }
+    // Without it nobody would mark the rest of its children.
+    if (run && run->status == RunStatus::kCancelled) {
+      constexpr auto kAll = std::numeric_limits<std::int32_t>::max();
+      rows += MarkChildren(connection, id, 0, kAll, kRowsPerStep, effects);
+      if (rows >= kRowsPerStep) break;
     }
     rows += RemoveRun(connection, id);
     if (rows >= kRowsPerStep) break;

@@ -23,8 +23,10 @@ struct End {
   std::optional<std::string> error;
 };
 
-// Of runs whose messages became dead letters, were deleted, or were purged.
+// Of runs whose messages became dead letters, were archived by somebody who did not execute them,
+// were deleted, or were purged.
 End DeadLetterEnd(std::string_view reason);
+End ArchivedEnd();
 End DeletedEnd();
 End PurgedEnd();
 

@@ -2,6 +2,7 @@
 
 #include <pgqrs/error.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -19,6 +20,7 @@ using sql::Statement;
 
 // How many runs, or rows, one step works on: some milliseconds of work.
 constexpr std::int64_t kRunsPerStep = 200;
+constexpr std::int64_t kRunsOfStep = 64;  // Where each takes some statements.
 constexpr std::int64_t kRowsOfStep = 1000;
 
 std::string Named(std::int64_t run_id) { return "run " + std::to_string(run_id); }
@@ -51,7 +53,7 @@ WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view nam
     return *std::move(found);
   }
   if (if_missing == queue::IfMissing::kFail) {
-    throw ValidationError("workflow \"" + std::string(name) + "\" does not exist");
+    throw QueueNotFoundError("workflow \"" + std::string(name) + "\" does not exist");
   }
   const auto queue = queue::GetQueue(connection, name, queue::IfMissing::kCreate);
   connection.Run(Statement::kInsertWorkflow, {queue.id, queue::ToMicros(connection.Now())});
@@ -63,57 +65,98 @@ WorkflowInfo EnsureWorkflow(driver::Connection& connection, std::string_view nam
 }
 
 bool Cancellation::Step(driver::Connection& connection) {
-  if (!std::exchange(has_begun_, true)) {
-    if (!filter_) {
-      RequireRun(connection, run_id_);
-      left_.push_back(run_id_);
-    }
-  }
-  if (left_.empty()) {
-    if (!filter_) return false;
-    FindSome(connection);
-    if (left_.empty()) return false;
-  }
+  if (!std::exchange(has_begun_, true) && !filter_) asked_ = {RequireRun(connection, run_id_).id};
   auto effects = Begin(connection);
-  const auto id = left_.back();
-  auto run = LockRun(connection, id);
-  std::vector<std::int64_t> children;
-  std::int64_t last = 0;
-  if (run) {
-    if (!run->is_finished() && run->status != RunStatus::kCancelling) ++cancelled_;
-    if (!run->is_finished() && run->start_token) {
-      MarkCancelling(connection, *run, effects);
-    } else if (!run->is_finished()) {
-      EndRun(connection, *run, {.status = RunStatus::kCancelled, .output = {}, .error = {}},
-             effects);
+  effects.cancels_families = true;
+  std::int64_t left = kRunsOfStep;
+  while (left > 0) {
+    if (!families_.empty()) {
+      left -= 1 + CancelChildren(connection, left, effects);
+      continue;
     }
-    // From here on it triggers none.
-    for (;;) {
-      const auto some = Ids(connection, Statement::kUnfinishedChildren, {id, last, kRunsPerStep});
-      if (some.empty()) break;
-      children.insert(children.end(), some.begin(), some.end());
-      last = some.back();
+    if (asked_.empty() && filter_) FindSome(connection);
+    if (asked_.empty()) return false;
+    auto run = LockRun(connection, asked_.back());
+    asked_.pop_back();
+    --left;
+    if (run && IsAskedFor(*run)) cancelled_ += Cancel(connection, *run, effects) ? 1 : 0;
+  }
+  return true;
+}
+
+// It may have changed since it was found.
+bool Cancellation::IsAskedFor(const RunState& run) const {
+  if (!filter_) return true;
+  const auto& statuses = filter_->statuses;
+  return !run.is_finished() && (statuses.empty() || std::find(statuses.begin(), statuses.end(),
+                                                              run.status) != statuses.end());
+}
+
+bool Cancellation::Cancel(driver::Connection& connection, RunState& run, Effects& effects) {
+  const bool is_new = !run.is_finished() && run.status != RunStatus::kCancelling;
+  if (!run.is_finished() && run.start_token) {
+    MarkCancelling(connection, run, effects);
+  } else if (!run.is_finished()) {
+    EndRun(connection, run, {.status = RunStatus::kCancelled, .output = {}, .error = {}}, effects);
+  }
+  // From here on it triggers none.
+  families_.push_back({.parent_id = run.id});
+  return is_new;
+}
+
+// Of the innermost family some; gives how many. All are locked before one ends, which locks their
+// parent: so do those that end by themselves.
+std::int64_t Cancellation::CancelChildren(driver::Connection& connection, std::int64_t limit,
+                                          Effects& effects) {
+  auto& family = families_.back();
+  const auto ids =
+      Ids(connection, Statement::kUnfinishedChildren, {family.parent_id, family.last_child, limit});
+  const bool is_all = static_cast<std::int64_t>(ids.size()) < limit;
+  if (is_all) {
+    families_.pop_back();
+  } else {
+    family.last_child = ids.back();
+  }
+  std::vector<RunState> children;
+  for (const auto id : ids) {
+    if (auto child = LockRun(connection, id); child && !child->is_finished()) {
+      children.push_back(*std::move(child));
     }
   }
-  left_.pop_back();
-  left_.insert(left_.end(), children.begin(), children.end());
-  return !left_.empty() || filter_.has_value();
+  for (auto& child : children) {
+    // Should this be the last step that happens, the last one leads on to the others.
+    effects.cancels_families = &child != &children.back();
+    Cancel(connection, child, effects);
+  }
+  effects.cancels_families = true;
+  return static_cast<std::int64_t>(ids.size());
 }
 
 void Cancellation::FindSome(driver::Connection& connection) {
   auto page = *filter_;
+  page.statuses.clear();
+  for (const auto status :
+       {RunStatus::kQueued, RunStatus::kRunning, RunStatus::kPaused, RunStatus::kCancelling}) {
+    const auto& asked = filter_->statuses;
+    if (asked.empty() || std::find(asked.begin(), asked.end(), status) != asked.end()) {
+      page.statuses.push_back(status);
+    }
+  }
+  if (page.statuses.empty()) return;  // None is unfinished.
   page.order = ListOrder::kOldestFirst;
   page.after_id = last_found_;
-  page.limit = kRunsPerStep;
-  for (const auto& run : ListRuns(connection, page)) {
-    last_found_ = run.id;
-    left_.push_back(run.id);
-  }
+  page.limit = kRunsOfStep;
+  asked_ = ListRunIds(connection, page);
+  if (!asked_.empty()) last_found_ = asked_.back();
 }
 
 void PauseRun(driver::Connection& connection, std::int64_t run_id) {
   auto effects = Begin(connection);
   auto run = RequireRun(connection, run_id);
+  if (run.status == RunStatus::kPaused) {
+    // It may have paused itself until some time.
+    RunMessage(connection, run.queue_id, run.id).Release(kNever, true, effects);
+  }
   if (run.status == RunStatus::kPaused || run.pause_requested) return;
   if (run.is_finished() || run.status == RunStatus::kCancelling) ThrowStatus(run, "paused");
   if (run.start_token) {
@@ -150,6 +193,12 @@ void RetryRun(driver::Connection& connection, std::int64_t run_id) {
   auto run = RequireRun(connection, run_id);
   if (run.status != RunStatus::kError && run.status != RunStatus::kCancelled) {
     ThrowStatus(run, "retried");
+  }
+  // Its end would fail the run that has just begun anew.
+  const auto child = Ids(connection, Statement::kCancellingChild, {run_id});
+  if (!child.empty()) {
+    throw ValidationError(Named(run_id) + " cannot be retried yet: " + Named(child.front()) +
+                          ", which it has triggered, is Cancelling and has not ended");
   }
   const auto texts = FindTexts(connection, run_id);
   RequeueRun(connection, run, effects.now);

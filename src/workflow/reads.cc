@@ -2,6 +2,7 @@
 
 #include <pgqrs/error.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -98,20 +99,66 @@ void CheckLimit(int limit) {
   }
 }
 
-// The parameters that choose runs, without the page; nothing where no run can match.
-std::optional<std::vector<Value>> Choice(driver::Connection& connection, const RunFilter& filter) {
-  Value queue_id;
-  if (!filter.workflow.empty()) {
-    const auto workflow = FindWorkflow(connection, filter.workflow);
-    if (!workflow) return std::nullopt;
-    queue_id = workflow->queue_id;
+std::string ArrayOf(std::span<const std::int64_t> ids) {
+  std::string array;
+  for (const auto id : ids) array += (array.empty() ? "[" : ",") + std::to_string(id);
+  return array.empty() ? "[]" : array + "]";
+}
+
+std::vector<RunInfo> FindRuns(driver::Connection& connection, std::span<const std::int64_t> ids) {
+  std::vector<RunInfo> runs;
+  connection.Run(Statement::kFindRuns, {std::string_view(ArrayOf(ids))},
+                 [&](const driver::Row& row) {
+                   runs.push_back(ReadRun(row));
+                   return true;
+                 });
+  return runs;
+}
+
+// The workflow's queue: null for all, nothing where there is no such workflow.
+std::optional<Value> QueueOf(driver::Connection& connection, const RunFilter& filter) {
+  if (filter.workflow.empty()) return Value();
+  const auto workflow = FindWorkflow(connection, filter.workflow);
+  return workflow ? std::optional<Value>(workflow->queue_id) : std::nullopt;
+}
+
+bool AreAll(const std::vector<RunStatus>& statuses, bool (*is_one)(RunStatus)) {
+  return !statuses.empty() && std::all_of(statuses.begin(), statuses.end(), is_one);
+}
+
+// The one whose index leaves out the most.
+Statement ListOf(const RunFilter& filter) {
+  const bool is_down = filter.order == ListOrder::kNewestFirst;
+  const auto choose = [&](Statement up, Statement down) { return is_down ? down : up; };
+  if (filter.parent_id) {
+    return choose(Statement::kListRunsOfParent, Statement::kListRunsOfParentDown);
   }
-  return std::vector<Value>{queue_id,
-                            MaskOf(filter.statuses),
-                            TextOrNull(filter.idempotency_key),
-                            queue::ToValue(filter.parent_id),
-                            TimeOrNull(filter.created_from),
-                            BeforeOrNull(filter.created_to)};
+  if (AreAll(filter.statuses, [](RunStatus status) { return !IsFinished(status); })) {
+    return choose(Statement::kListUnfinishedRuns, Statement::kListUnfinishedRunsDown);
+  }
+  if (AreAll(filter.statuses, [](RunStatus status) { return status == RunStatus::kError; })) {
+    return choose(Statement::kListFailedRuns, Statement::kListFailedRunsDown);
+  }
+  return filter.workflow.empty()
+             ? choose(Statement::kListRuns, Statement::kListRunsDown)
+             : choose(Statement::kListRunsOfQueue, Statement::kListRunsOfQueueDown);
+}
+
+// Few, which are put in order here.
+std::vector<std::int64_t> IdsByKey(driver::Connection& connection, const RunFilter& filter,
+                                   const Value& queue_id) {
+  auto ids = Ids(connection, Statement::kFindRunsByKey,
+                 {std::string_view(filter.idempotency_key), queue_id, MaskOf(filter.statuses),
+                  queue::ToValue(filter.parent_id), TimeOrNull(filter.created_from),
+                  BeforeOrNull(filter.created_to)});
+  std::sort(ids.begin(), ids.end());
+  const bool is_down = filter.order == ListOrder::kNewestFirst;
+  if (is_down) std::reverse(ids.begin(), ids.end());
+  const auto after = filter.after_id;
+  std::erase_if(
+      ids, [&](std::int64_t id) { return after != 0 && (is_down ? id >= after : id <= after); });
+  ids.resize(std::min(ids.size(), static_cast<std::size_t>(filter.limit)));
+  return ids;
 }
 
 }  // namespace
@@ -135,12 +182,8 @@ std::vector<WorkflowInfo> ListWorkflows(driver::Connection& connection) {
 }
 
 std::optional<RunInfo> FindRun(driver::Connection& connection, std::int64_t run_id) {
-  std::optional<RunInfo> found;
-  connection.Run(Statement::kFindRun, {run_id}, [&](const driver::Row& row) {
-    found = ReadRun(row);
-    return true;
-  });
-  return found;
+  auto found = FindRuns(connection, std::span(&run_id, 1));
+  return found.empty() ? std::nullopt : std::optional(std::move(found.front()));
 }
 
 RunInfo GetRun(driver::Connection& connection, std::int64_t run_id) {
@@ -149,31 +192,52 @@ RunInfo GetRun(driver::Connection& connection, std::int64_t run_id) {
   return *std::move(run);
 }
 
-std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter) {
+std::vector<std::int64_t> EndedRuns(driver::Connection& connection,
+                                    std::span<const std::int64_t> run_ids) {
+  constexpr std::size_t kIdsOfStatement = 1000;
+  std::vector<std::int64_t> ended;
+  for (; !run_ids.empty(); run_ids = run_ids.subspan(std::min(kIdsOfStatement, run_ids.size()))) {
+    const auto some_ids = run_ids.first(std::min(kIdsOfStatement, run_ids.size()));
+    const auto some = Ids(connection, Statement::kEndedRuns, {std::string_view(ArrayOf(some_ids))});
+    ended.insert(ended.end(), some.begin(), some.end());
+  }
+  return ended;
+}
+
+std::vector<std::int64_t> ListRunIds(driver::Connection& connection, const RunFilter& filter) {
   CheckLimit(filter.limit);
-  std::vector<RunInfo> runs;
-  auto parameters = Choice(connection, filter);
-  if (!parameters) return runs;
+  const auto queue_id = QueueOf(connection, filter);
+  if (!queue_id) return {};
+  if (!filter.idempotency_key.empty()) return IdsByKey(connection, filter, *queue_id);
+  const bool is_first = filter.order == ListOrder::kNewestFirst && filter.after_id == 0;
+  return Ids(connection, ListOf(filter),
+             {*queue_id, MaskOf(filter.statuses), queue::ToValue(filter.parent_id),
+              TimeOrNull(filter.created_from), BeforeOrNull(filter.created_to),
+              is_first ? std::numeric_limits<std::int64_t>::max() : filter.after_id,
+              std::int64_t{filter.limit}});
+}
+
+std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter) {
+  auto runs = FindRuns(connection, ListRunIds(connection, filter));
   const bool is_down = filter.order == ListOrder::kNewestFirst;
-  const bool is_first = is_down && filter.after_id == 0;
-  parameters->emplace_back(is_first ? std::numeric_limits<std::int64_t>::max() : filter.after_id);
-  parameters->emplace_back(std::int64_t{filter.limit});
-  connection.Run(is_down ? Statement::kListRunsDown : Statement::kListRuns, *parameters,
-                 [&](const driver::Row& row) {
-                   runs.push_back(ReadRun(row));
-                   return true;
-                 });
+  std::sort(runs.begin(), runs.end(), [&](const RunInfo& a, const RunInfo& b) {
+    return is_down ? a.id > b.id : a.id < b.id;
+  });
   return runs;
 }
 
 std::int64_t CountRuns(driver::Connection& connection, const RunFilter& filter) {
-  const auto parameters = Choice(connection, filter);
+  const auto queue_id = QueueOf(connection, filter);
   std::int64_t count = 0;
-  if (!parameters) return count;
-  connection.Run(Statement::kCountRuns, *parameters, [&](const driver::Row& row) {
-    count = row.Int(0);
-    return true;
-  });
+  if (!queue_id) return count;
+  connection.Run(Statement::kCountRuns,
+                 {*queue_id, MaskOf(filter.statuses), TextOrNull(filter.idempotency_key),
+                  queue::ToValue(filter.parent_id), TimeOrNull(filter.created_from),
+                  BeforeOrNull(filter.created_to)},
+                 [&](const driver::Row& row) {
+                   count = row.Int(0);
+                   return true;
+                 });
   return count;
 }
 

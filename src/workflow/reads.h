@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +21,14 @@ std::optional<RunInfo> FindRun(driver::Connection& connection, std::int64_t run_
 // Throws ValidationError.
 RunInfo GetRun(driver::Connection& connection, std::int64_t run_id);
 
+// Of these runs those that are finished, or not there.
+std::vector<std::int64_t> EndedRuns(driver::Connection& connection,
+                                    std::span<const std::int64_t> run_ids);
+
 // Listings throw ValidationError where the limit is out of its bounds.
 std::vector<RunInfo> ListRuns(driver::Connection& connection, const RunFilter& filter);
+// Their ids alone.
+std::vector<std::int64_t> ListRunIds(driver::Connection& connection, const RunFilter& filter);
 std::vector<StepInfo> ListSteps(driver::Connection& connection, const StepFilter& filter);
 
 // How many runs the filter lets through, whatever its page.

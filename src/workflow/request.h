@@ -106,7 +106,9 @@ struct TriggerRequest : RunRequest {
 struct StartRequest : RunRequest {
   StartRequest() : RunRequest(What::kStart) {}
 
-  // Under which the message was handed out. 0: nobody holds it, and leases are not looked at.
+  // Under which the message was handed out. 0: nobody holds it, and leases are not looked at. Where
+  // such a run is not finished, a worker goes on with it at the time at which the message is
+  // visible: now, where it had none.
   std::int64_t lease_token = 0;
   // The message's payload. A message of the workflow's queue that no trigger has stored becomes a
   // run by its first start.

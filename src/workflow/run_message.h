@@ -24,8 +24,9 @@ struct Effects {
   };
 
   std::int64_t now = 0;
-  std::vector<Visible> visible;                   // Messages that became visible, or will.
-  std::vector<std::int64_t> ended;                // Runs.
+  bool cancels_families = false;    // Further steps cancel the children of what is cancelled.
+  std::vector<Visible> visible;     // Messages that became visible, or will.
+  std::vector<std::int64_t> ended;  // Runs.
   std::map<std::int64_t, std::int64_t> released;  // Messages that workers hold no more, by worker.
 };
 
@@ -37,6 +38,8 @@ class RunMessage {
 
   bool is_hot() const { return state() != nullptr; }
   bool HasLease(std::int64_t token) const;
+  // Whether time does not make it visible.
+  bool is_hidden() const { return is_hot() && state()->visible_at >= kNever; }
 
   // Takes whoever holds it its lease. `unread` takes the read back.
   void Release(std::int64_t visible_at, bool unread, Effects& effects);

@@ -211,6 +211,8 @@ void RunStep::Start(StartRequest& request) {
   if (!run->version && request.code_version) run->version = *request.code_version;
   if (!run->started_at) run->started_at = effects_.now;
   UpdateRun(connection_, *run, effects_.now);
+  // Whoever starts it without the message may never come to its end.
+  if (request.lease_token == 0 && message.is_hidden()) message.Wake(effects_);
   std::int64_t last_epoch = 0;
   request.steps = StepsOfRun(connection_, run->id, last_epoch);
   // Where its last execution got on, it is none that fails again and again.

@@ -48,8 +48,11 @@ bool SetRuns::CanTake(const RunRequest& request) {
       return static_cast<const StartRequest&>(request).lease_token != 0;
     case What::kRecord:
       return static_cast<const RecordRequest&>(request).step.child_id == 0;
-    case What::kFinish:
-      return static_cast<const FinishRequest&>(request).status != RunStatus::kCancelled;
+    case What::kFinish: {
+      const auto& finish = static_cast<const FinishRequest&>(request);
+      return finish.status == RunStatus::kSuccess ||
+             (finish.status == RunStatus::kError && finish.failure);
+    }
     default:
       return false;
   }

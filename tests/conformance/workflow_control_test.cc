@@ -122,6 +122,36 @@ TEST_P(WorkflowControl, APausedRunWaitsForItsResume) {
   EXPECT_THROW(run.Resume(), ValidationError);
 }
 
+TEST_P(WorkflowControl, AWorkflowThatWasDeletedIsMissedByItsNameAndMadeAnewByItsCode) {
+  const auto workflow = Short();
+  auto& store = OpenStore();
+  store.Trigger(workflow);
+  store.Workflows().Trigger("short", Json());
+  store.DeleteQueue("short", true);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(MessageOf<QueueNotFoundError>([&] { store.Workflows().Trigger("short", Json()); }),
+                HasSubstr("short"));
+    EXPECT_THROW(store.Workflows().TriggerAsync("short", Json()).Get(), QueueNotFoundError);
+  }
+  const auto run = store.Trigger(workflow);
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  EXPECT_EQ(run.Result(kLongEnough), 1);
+}
+
+TEST_P(WorkflowControl, TheAckOfARunsMessageByAPlainConsumerCancelsTheRun) {
+  auto& store = OpenStore();
+  const auto acked = store.Trigger(Short());
+  const auto other = store.Trigger(Short());
+  auto queue = store.Queue("short");
+  auto message = queue.Dequeue().value();
+  EXPECT_TRUE(message.Ack());
+  EXPECT_EQ(message.id(), acked.id());
+  EXPECT_EQ(acked.Status(), RunStatus::kCancelled);
+  EXPECT_THAT(acked.Info().error->text(), HasSubstr("was archived before the run had ended"));
+  EXPECT_EQ(other.Status(), RunStatus::kQueued);
+}
+
 TEST_P(WorkflowControl, ARunThatIsExecutedPausesAtItsNextStep) {
   Gate gate;
   const OpenAtEnd open(gate);
@@ -248,7 +278,7 @@ TEST_P(WorkflowControl, WhatDoesNotExistIsSaid) {
   auto& store = OpenStore();
   auto workflows = store.Workflows();
   EXPECT_FALSE(workflows.Find("none"));
-  EXPECT_THAT(MessageOf<ValidationError>([&] { workflows.Trigger("none", "x"); }),
+  EXPECT_THAT(MessageOf<QueueNotFoundError>([&] { workflows.Trigger("none", "x"); }),
               HasSubstr("none"));
   EXPECT_THROW(workflows.Get(12345), ValidationError);
   EXPECT_THROW(workflows.Retry(12345), ValidationError);

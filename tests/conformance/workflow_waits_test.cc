@@ -213,6 +213,30 @@ TEST_P(WorkflowWaits, AParentGetsWhatItsChildGives) {
   EXPECT_EQ(children[0].status, RunStatus::kSuccess);
 }
 
+TEST_P(WorkflowWaits, SeveralBranchesMayAwaitOneChild) {
+  const auto child = DefineWorkflow("child", [](RunContext& run) {
+    run.Sleep(seconds(1));
+    return 7;
+  });
+  const auto parent = DefineWorkflow("parent", [&](RunContext& run) {
+    const auto started = run.Child(child, {});
+    std::atomic<int> sum = 0;
+    const auto add = [&](RunContext&) { sum += started.Result(); };
+    run.Parallel("both", {add, add, add});
+    return sum.load();
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent, child});
+  worker.Start();
+  const auto run = store.Trigger(parent);
+  ASSERT_TRUE(ComesToRest(run));
+  const auto children = store.Workflows().Runs({.parent_id = run.id()});
+  ASSERT_THAT(children, SizeIs(1));
+  ASSERT_TRUE(ComesToRest(store.Workflows().Get(children[0].id)));
+  Advance(seconds(1));
+  EXPECT_EQ(run.Result(kLongEnough), 21);
+}
+
 TEST_P(WorkflowWaits, TheErrorOfAChildComesOutInItsParent) {
   const auto child = DefineWorkflow("child", [](RunContext& run) {
     run.Step("bad", []() -> int { throw std::runtime_error("child trouble"); });

@@ -68,12 +68,13 @@ class Catalog : public SqliteTest {
         "INSERT INTO pgqrs_queues (id, queue_name, created_at) VALUES (0, 'zero', 1);"
         "INSERT INTO pgqrs_workflows (id, created_at) VALUES (1, 1);"
         "INSERT INTO pgqrs_workflow_runs (id, queue_id, status, epoch, idempotency_key, priority,"
-        "  parent_id, pause_requested, waits_for_children, input, created_at, updated_at,"
-        "  finished_at) VALUES (1, 1, 0, 1, NULL, 1, 1, 0, 0, '1', 1, 1, NULL),"
-        "  (2, 1, 0, 1, 'jobs', 1, 1, 0, 0, '1', 1, 1, NULL),"
-        "  (3, 1, 3, 1, NULL, 1, 1, 0, 0, '1', 1, 1, 0), (4, 1, 3, 1, NULL, 1, 1, 0, 0, '1', 1, 1, "
-        "0),"
-        "  (-1, 0, 0, 1, 'batch', 1, 1, 0, 0, '1', 1, 1, NULL);"
+        "  parent_id, pause_requested, waits_for_children, input, error, created_at, updated_at,"
+        "  finished_at) VALUES (1, 1, 0, 1, NULL, 1, 1, 0, 0, '1', NULL, 1, 1, NULL),"
+        "  (2, 1, 0, 1, 'jobs', 1, 1, 0, 0, '1', '1', 1, 1, NULL),"
+        "  (3, 1, 3, 1, NULL, 1, 1, 0, 0, '1', NULL, 1, 1, 0),"
+        "  (4, 1, 3, 1, NULL, 1, 1, 0, 0, '1', NULL, 1, 1, 0),"
+        "  (5, 1, 5, 1, NULL, 1, 1, 0, 0, '1', NULL, 1, 1, NULL),"
+        "  (-1, 0, 0, 1, 'batch', 1, 1, 0, 0, '1', '1', 1, 1, NULL);"
         "INSERT INTO pgqrs_workflow_steps (id, run_id, name, ordinal, position, kind, status, "
         "epoch,"
         "  attempts, output, error, child_id, created_at, updated_at) VALUES"
@@ -167,7 +168,8 @@ TEST_F(Catalog, EveryStatementPreparesWithTheDeclaredCounts) {
 TEST_F(Catalog, EveryColumnHasTheDeclaredType) {
   const std::vector<Parameters> all = {{.first = 1, .number = 1, .text = "jobs"},
                                        {.first = 0, .number = 1, .text = "batch"},
-                                       {.first = 1, .number = 1'000'000, .text = "jobs"}};
+                                       {.first = 1, .number = 1'000'000, .text = "jobs"},
+                                       {.first = 1, .number = 1, .text = "[1, 3]"}};
   for (const auto& info : sql::kCatalog) {
     if (!IsIn("sqlite", info)) continue;
     bool found_row = false;
@@ -230,6 +232,18 @@ constexpr auto kHotStatements =
 
 TEST_F(Catalog, HotStatementsReadNoMoreThanTheyNeed) {
   for (const auto statement : kHotStatements) ExpectGoodPlan(statement);
+}
+
+TEST_F(Catalog, ListingsOfRunsWalkAnIndexInTheirOrder) {
+  for (const auto statement :
+       {Statement::kListRuns, Statement::kListRunsDown, Statement::kListRunsOfQueue,
+        Statement::kListRunsOfQueueDown, Statement::kListRunsOfParent,
+        Statement::kListRunsOfParentDown, Statement::kListUnfinishedRuns,
+        Statement::kListUnfinishedRunsDown, Statement::kListFailedRuns,
+        Statement::kListFailedRunsDown, Statement::kFindRunsByKey, Statement::kFindRuns,
+        Statement::kUnfinishedChildren, Statement::kCancellingChild, Statement::kListSteps}) {
+    ExpectGoodPlan(statement);
+  }
 }
 
 // All that was taken at once has the same end of its lease.

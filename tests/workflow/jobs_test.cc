@@ -111,7 +111,7 @@ TEST_P(RunJobs, WhatARunHasTriggeredIsCancelledWithIt) {
   const auto child_id = store.Child(run, StepOf("child", std::nullopt), children);
   const auto child = children.TakeAndStart();
   const auto grandchild_id = children.Child(child, StepOf("grandchild", std::nullopt), children);
-  EXPECT_EQ(store.Cancel(id), 3);
+  EXPECT_EQ(store.Cancel(id), 1) << "what it has triggered does not count";
   EXPECT_EQ(store.Status(id), RunStatus::kCancelling);
   EXPECT_EQ(children.Status(child_id), RunStatus::kCancelling);
   EXPECT_EQ(children.Status(grandchild_id), RunStatus::kCancelled);
@@ -134,6 +134,35 @@ TEST_P(RunJobs, ManyAreCancelledByAFilter) {
   workflow::Cancellation work(RunFilter{.workflow = "flow"});
   EXPECT_EQ(store.Steps(work).cancelled(), 299);
   EXPECT_EQ(List(store, {.statuses = {RunStatus::kCancelled}, .limit = 1000}).size(), 299U);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+TEST_P(RunJobs, AFilterCancelsWhatItLetsThroughWithItsChildrenAndNothingElse) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto finished_id = store.Trigger();
+  const auto finished = store.TakeAndStart();
+  const auto orphan = store.Child(finished, StepOf("child", std::nullopt), children);
+  store.Finish(finished);
+  store.Trigger();
+  const auto run = store.TakeAndStart();
+  std::vector<std::int64_t> ids;
+  for (int i = 0; i < 150; ++i) {
+    ids.push_back(
+        store.Child(run, StepOf("child " + std::to_string(i), std::nullopt, i), children));
+  }
+  store.Suspend(run, [](auto& request) { request.waits_for_children = true; });
+  const auto queued = store.Trigger();
+  workflow::Cancellation work(RunFilter{.workflow = "flow", .statuses = {RunStatus::kRunning}});
+  EXPECT_EQ(store.Steps(work).cancelled(), 1);
+  for (const auto id : ids) EXPECT_EQ(store.Status(id), RunStatus::kCancelled);
+  EXPECT_EQ(store.Status(queued), RunStatus::kQueued);
+  EXPECT_EQ(store.Status(orphan), RunStatus::kQueued) << "its parent is finished";
+  EXPECT_EQ(
+      store.Steps(workflow::Cancellation(RunFilter{.statuses = {RunStatus::kSuccess}})).cancelled(),
+      0);
+  EXPECT_EQ(store.Cancel(finished_id), 0);
+  EXPECT_EQ(store.Status(orphan), RunStatus::kCancelled);
   EXPECT_THAT(store.Damage(), IsEmpty());
 }
 
@@ -211,6 +240,26 @@ TEST_P(RunJobs, AFailedRunIsRetriedWithItsFinishedSteps) {
   EXPECT_EQ(again.steps[1].status, StepStatus::kRunning);
   EXPECT_EQ(again.steps[1].attempts, 0);
   store.Finish(again);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+TEST_P(RunJobs, ARunIsNotRetriedBeforeItsCancelledChildrenHaveEnded) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  store.Child(run, StepOf("child", std::nullopt), children);
+  store.Suspend(run, [](auto& request) { request.waits_for_children = true; });
+  const auto child = children.TakeAndStart();
+  store.Cancel(id);
+  const auto retry = [id](driver::Connection& connection) { workflow::RetryRun(connection, id); };
+  EXPECT_THAT(MessageOf<ValidationError>([&] { store.Job(retry); }),
+              ::testing::HasSubstr("is Cancelling and has not ended"));
+  EXPECT_EQ(store.Status(id), RunStatus::kCancelled);
+  EXPECT_EQ(children.Finish(child, RunStatus::kCancelled), Outcome::kCancelled);
+  store.Job(retry);
+  EXPECT_EQ(store.Status(id), RunStatus::kQueued);
+  EXPECT_EQ(store.TakeAndStart().steps.at(0).child_id, 0) << "it is triggered anew";
   EXPECT_THAT(store.Damage(), IsEmpty());
 }
 

@@ -49,6 +49,64 @@ INSTANTIATE_TEST_SUITE_P(Statistics, RunPlans, ::testing::Bool(), [](const auto&
   return tested.param ? "Analyzed" : "NotAnalyzed";
 });
 
+// A long history, and little else.
+TEST_P(RunPlans, OfListingsReadLittleMoreThanTheyGive) {
+  config().max_connections = 3;
+  std::int64_t before = 0;
+  {
+    RunStore store(config());
+    store.TriggerWithKey("key");
+    const auto parent = store.TakeAndStart();
+    store.Child(parent, StepOf("child", std::nullopt), store);
+    auto other = store.With("other");
+    other.Trigger();
+    ASSERT_EQ(other.Finish(other.TakeAndStart(), RunStatus::kError), Outcome::kDone);
+    Shell().Execute(
+        "INSERT INTO pgqrs_workflow_runs (id, queue_id, epoch, created_at, updated_at, "
+        "finished_at, "
+        "status, priority, pause_requested, waits_for_children, input) SELECT 1000000 + n, "
+        "r.queue_id, "
+        "1, now(), now(), now(), 3, 5, 0, 0, '1' FROM pgqrs_workflow_runs AS r, "
+        "generate_series(1, 20000) AS n WHERE r.idempotency_key = 'key'");
+    Shell().Execute(
+        "INSERT INTO pgqrs_workflow_steps (run_id, epoch, created_at, updated_at, ordinal, "
+        "position, attempts, kind, status, name) SELECT r.id, 0, now(), now(), 0, 0, 1, 0, 3, "
+        "'old' FROM pgqrs_workflow_runs AS r WHERE r.status = 3");
+    Analyze();
+    before = RowsRead();
+    // Often enough for generic plans.
+    for (int i = 0; i < 10; ++i) {
+      const auto count = [&](RunFilter filter) {
+        filter.limit = 10;
+        return store
+            .Read([&](driver::Connection& connection) {
+              return workflow::ListRuns(connection, filter);
+            })
+            .size();
+      };
+      for (const auto order : {ListOrder::kOldestFirst, ListOrder::kNewestFirst}) {
+        EXPECT_EQ(count({.workflow = "flow",
+                         .statuses = {RunStatus::kQueued, RunStatus::kRunning},
+                         .order = order}),
+                  2U);
+        EXPECT_EQ(count({.statuses = {RunStatus::kError}, .order = order}), 1U);
+        EXPECT_EQ(count({.workflow = "other", .order = order}), 1U);
+        EXPECT_EQ(count({.workflow = "flow", .order = order}), 10U);
+        EXPECT_EQ(count({.parent_id = parent.run.id, .order = order}), 1U);
+        EXPECT_EQ(count({.idempotency_key = "key", .order = order}), 1U);
+      }
+      EXPECT_EQ(store
+                    .Read([](driver::Connection& connection) {
+                      return workflow::ListSteps(connection, {.after_id = 5000, .limit = 10});
+                    })
+                    .size(),
+                10U);
+    }
+  }
+  Shell().AwaitTheEndOfSessions();
+  EXPECT_LT(RowsRead() - before, 20'000);
+}
+
 TEST_P(RunPlans, OfSmallTablesReadNoMoreThanTheyNeedOfLargeOnes) {
   constexpr int kRuns = 3000;
   constexpr int kRounds = 10;

@@ -30,6 +30,17 @@ class RunMessages : public WorkflowTest {
   static void Delete(RunStore& store, bool force) {
     store.Steps(queue::QueueDeletion(store.ref()->name, force, std::chrono::hours(1)));
   }
+
+  // A hundred.
+  static std::vector<std::int64_t> TriggerChildren(RunStore& store, const Started& run,
+                                                   const RunStore& children) {
+    std::vector<std::int64_t> ids;
+    for (int i = 0; i < 100; ++i) {
+      const auto name = "child " + std::to_string(i);
+      ids.push_back(store.Child(run, StepOf(name, std::nullopt, i), children));
+    }
+    return ids;
+  }
 };
 PGQRS_ON_EVERY_BACKEND(RunMessages);
 
@@ -94,6 +105,33 @@ TEST_P(RunMessages, TheParentOfWhatIsPurgedIsToldAndItsChildrenAreCancelled) {
   EXPECT_THAT(store.Damage(), IsEmpty());
 }
 
+// The transaction that ends a run marks some of its children; one after another the ends of these
+// mark the others.
+TEST_P(RunMessages, ManyChildrenAreCancelledThoughNobodyWalksThroughThem) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto id = store.Trigger();
+  const auto taken = store.Take();
+  const auto ids = TriggerChildren(store, store.Start(id, taken[0].lease_token), children);
+  EXPECT_TRUE(Settle(store, taken[0], queue::SettleRequest::Action::kDelete));
+  EXPECT_EQ(children.Status(ids.back()), RunStatus::kQueued) << "not in one transaction";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(children.TakeAndStart().outcome, Outcome::kCancelled);
+  }
+  for (const auto child : ids) EXPECT_EQ(children.Status(child), RunStatus::kCancelled);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+TEST_P(RunMessages, TheChildrenOfAWorkflowThatIsDeletedAreAllCancelled) {
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  store.Trigger();
+  const auto ids = TriggerChildren(store, store.TakeAndStart(), children);
+  Delete(store, true);
+  for (const auto child : ids) EXPECT_EQ(children.Status(child), RunStatus::kCancelling);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
 TEST_P(RunMessages, AWorkflowGoesWithItsQueue) {
   auto store = OpenRuns();
   const auto id = store.Trigger();
@@ -127,6 +165,32 @@ TEST_P(RunMessages, ABuriedChildIsAnErrorToItsParent) {
   const auto again = store.TakeAndStart();
   EXPECT_THAT(again.steps.at(0).error->text(), HasSubstr("without an ack"));
   EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+TEST_P(RunMessages, ABuriedChildWakesAParentWhoseWorkerWaits) {
+  config().fallback_poll_interval = std::chrono::hours(1);
+  auto store = OpenRuns();
+  auto children = store.With("children");
+  const auto id = store.Trigger();
+  const auto run = store.TakeAndStart();
+  store.Child(run, StepOf("child", std::nullopt), children);
+  store.Suspend(run, [](auto& request) { request.waits_for_children = true; });
+  auto waiting = store.Send<queue::DequeueRequest>(
+      [&](queue::DequeueRequest& request) {
+        request.queue = store.ref();
+        request.worker = store.core().own_worker();
+        request.lease = std::chrono::seconds(30);
+        request.wait_until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+      },
+      [](queue::DequeueRequest& request) { return std::move(request.taken); });
+  for (int i = 0; i < 5; ++i) {
+    children.TakeAndStart();
+    Advance(std::chrono::seconds(31));
+  }
+  EXPECT_THAT(children.Take(), IsEmpty());
+  const auto taken = waiting.Get();
+  ASSERT_EQ(taken.size(), 1U);
+  EXPECT_EQ(taken[0].id, id);
 }
 
 }  // namespace

@@ -236,6 +236,42 @@ TEST_P(RunRequests, APauseIsAPauseUntilItsTime) {
   EXPECT_FALSE(store.Info(id).error);
 }
 
+TEST_P(RunRequests, APauseUntilSomeTimeBecomesOneUntilItsResume) {
+  auto store = OpenRuns();
+  const auto id = store.Trigger();
+  const auto pause = [](workflow::SuspendRequest& request) {
+    request.is_pause = true;
+    request.delay = seconds(10);
+  };
+  EXPECT_EQ(store.Suspend(store.TakeAndStart(), pause), Outcome::kPaused);
+  store.Job([id](driver::Connection& connection) { workflow::PauseRun(connection, id); });
+  Advance(std::chrono::hours(1));
+  EXPECT_THAT(store.Take(), IsEmpty());
+  EXPECT_EQ(store.Status(id), RunStatus::kPaused);
+  store.Job([id](driver::Connection& connection) { workflow::ResumeRun(connection, id); });
+  EXPECT_EQ(store.TakeAndStart().run.id, id);
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
+TEST_P(RunRequests, ARunThatIsStartedWithoutItsMessageIsNotForgotten) {
+  auto store = OpenRuns();
+  const auto waiting = store.Trigger();
+  store.Suspend(store.TakeAndStart(),
+                [](auto& request) { request.waits_for_events = {"never sent"}; });
+  const auto paused = store.Trigger();
+  store.Suspend(store.TakeAndStart(), [](auto& request) { request.is_pause = true; });
+  EXPECT_THAT(store.Take(), IsEmpty());
+  for (const auto id : {waiting, paused}) {
+    const auto by_hand = store.Start(id, 0);
+    EXPECT_EQ(by_hand.outcome, Outcome::kDone);
+    const auto taken = store.TakeAndStart();
+    EXPECT_EQ(taken.run.id, id) << "its message is there for a worker";
+    EXPECT_EQ(store.Record(by_hand, StepOf("a")), Outcome::kStale);
+    EXPECT_EQ(store.Finish(taken), Outcome::kDone);
+  }
+  EXPECT_THAT(store.Damage(), IsEmpty());
+}
+
 TEST_P(RunRequests, ManyTravelTogether) {
   auto store = OpenRuns();
   constexpr int kRuns = 100;

@@ -2,7 +2,10 @@
 -- one element a row, and none needs the answer of another: a group is one round trip.
 
 -- name: AckSlices
-SELECT * FROM {schema}.pgqrs_ack($1, $2, $3, $4, $5, $6);
+-- None where one of the queues is a workflow: the ack of a run's message ends the run, which is more
+-- than this can do.
+SELECT * FROM {schema}.pgqrs_ack($1, $2, $3, $4, $5, $6)
+WHERE NOT EXISTS (SELECT FROM {schema}.pgqrs_workflows AS w WHERE w.id = ANY ($1));
 
 -- name: EnqueueBatch, EnqueueBatches, EnqueueBatchesAgain
 -- Stores batches of one queue with one slice each: their ids ($2), sizes ($3) and payloads ($4), which

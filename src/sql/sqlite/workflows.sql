@@ -54,6 +54,19 @@ SELECT id FROM pgqrs_workflow_runs
 WHERE parent_id = ?1 AND parent_id IS NOT NULL AND id > ?2 AND finished_at IS NULL
 ORDER BY id LIMIT ?3;
 
+-- name: CancellingChild
+SELECT id FROM pgqrs_workflow_runs
+WHERE parent_id = ?1 AND parent_id IS NOT NULL AND finished_at IS NULL AND status = 5 LIMIT 1;
+
+-- name: ChildrenToCancel
+-- Of the next ?3 unfinished children behind ?2 those that are not Cancelling.
+SELECT c.id FROM (
+  SELECT id, status FROM pgqrs_workflow_runs
+  WHERE parent_id = ?1 AND parent_id IS NOT NULL AND id > ?2 AND finished_at IS NULL
+  ORDER BY id LIMIT ?3
+) AS c
+WHERE c.status <> 5 ORDER BY c.id LIMIT ?4;
+
 -- name: RecordStep
 -- What has an outcome for good stays as it is; then no row is given.
 INSERT INTO pgqrs_workflow_steps

@@ -33,9 +33,13 @@ CREATE TABLE {schema}.pgqrs_workflow_runs (
 
 CREATE INDEX pgqrs_workflow_runs_queue ON {schema}.pgqrs_workflow_runs (queue_id, id);
 CREATE UNIQUE INDEX pgqrs_workflow_runs_key
-ON {schema}.pgqrs_workflow_runs (queue_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
+ON {schema}.pgqrs_workflow_runs (idempotency_key, queue_id) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX pgqrs_workflow_runs_parent ON {schema}.pgqrs_workflow_runs (parent_id, id)
 WHERE parent_id IS NOT NULL;
+CREATE INDEX pgqrs_workflow_runs_unfinished ON {schema}.pgqrs_workflow_runs (id)
+WHERE finished_at IS NULL;
+CREATE INDEX pgqrs_workflow_runs_failed ON {schema}.pgqrs_workflow_runs (id)
+WHERE error IS NOT NULL;
 CREATE INDEX pgqrs_workflow_runs_finished ON {schema}.pgqrs_workflow_runs (queue_id, finished_at, id)
 WHERE finished_at IS NOT NULL;
 
@@ -61,6 +65,8 @@ CREATE TABLE {schema}.pgqrs_workflow_steps (
   error text,
   PRIMARY KEY (run_id, name, ordinal)
 );
+
+CREATE UNIQUE INDEX pgqrs_workflow_steps_id ON {schema}.pgqrs_workflow_steps (id);
 
 -- Events that were sent to a run and that it has not received yet.
 CREATE TABLE {schema}.pgqrs_workflow_events (
@@ -186,6 +192,7 @@ DECLARE
   slice_id bigint;
   why text;
   run_id bigint;
+  woken bigint;
   is_workflow boolean;
 BEGIN
   PERFORM FROM {schema}.pgqrs_workflows AS w WHERE w.id = of_queue;
@@ -211,8 +218,12 @@ BEGIN
         waits_for_children = 0, finished_at = at, updated_at = at, output = NULL,
         error = json_build_object('message', why, 'code', 'DeadLetter', 'is_transient', false)::text
       WHERE r.id = run_id AND r.finished_at IS NULL;
-      IF FOUND THEN
-        PERFORM {schema}.pgqrs_tell_parent(run_id, at);
+      CONTINUE WHEN NOT FOUND;
+      woken := {schema}.pgqrs_tell_parent(run_id, at);
+      -- Nobody else tells of it.
+      IF woken IS NOT NULL THEN
+        PERFORM pg_notify('{channel}',
+          format('sql %s:%s', woken, (extract(epoch FROM at) * 1000000)::bigint));
       END IF;
     END LOOP;
   END LOOP;

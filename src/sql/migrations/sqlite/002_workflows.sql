@@ -31,10 +31,12 @@ CREATE TABLE pgqrs_workflow_runs (
 ) STRICT;
 
 CREATE INDEX pgqrs_workflow_runs_queue ON pgqrs_workflow_runs (queue_id, id);
-CREATE UNIQUE INDEX pgqrs_workflow_runs_key ON pgqrs_workflow_runs (queue_id, idempotency_key)
+CREATE UNIQUE INDEX pgqrs_workflow_runs_key ON pgqrs_workflow_runs (idempotency_key, queue_id)
 WHERE idempotency_key IS NOT NULL;
 CREATE INDEX pgqrs_workflow_runs_parent ON pgqrs_workflow_runs (parent_id, id)
 WHERE parent_id IS NOT NULL;
+CREATE INDEX pgqrs_workflow_runs_unfinished ON pgqrs_workflow_runs (id) WHERE finished_at IS NULL;
+CREATE INDEX pgqrs_workflow_runs_failed ON pgqrs_workflow_runs (id) WHERE error IS NOT NULL;
 CREATE INDEX pgqrs_workflow_runs_finished ON pgqrs_workflow_runs (queue_id, finished_at, id)
 WHERE finished_at IS NOT NULL;
 
