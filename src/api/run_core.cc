@@ -64,7 +64,7 @@ CallPtr<RunCore::Started, workflow::StartRequest> RunCore::MakeStart(
 
 RunCore::RunCore(std::shared_ptr<StoreCore> store, workflow::StartRequest& started)
     : store_(std::move(store)),
-      run_(started.run),
+      run_{.id = started.run.id, .queue_id = started.run.queue_id, .parent_id = started.parent_id},
       epoch_(started.epoch),
       input_(std::move(started.input)),
       version_(started.version) {

@@ -77,6 +77,7 @@ void SetSteps::SendOnRuns(const std::vector<workflow::RunRequest*>& requests) {
   for (auto* request : requests) {
     (workflow::SetRuns::CanTake(*request) ? on_sets : row_by_row).push_back(request);
   }
+  set_runs_.Lock(requests);
   group_.RunOnRuns(row_by_row);
   set_runs_.Send(std::move(on_sets));
 }

@@ -138,6 +138,7 @@ namespace pgqrs::sql {
   V(CompactSlices,           "i",            "")                    \
   V(EnqueueForCaller,        "tJiii",        "i")                   \
   V(InsertRuns,              "IIIITz",       "")                    \
+  V(LockRuns,                "I",            "i")                    \
   V(StartRuns,               "IIIIz",        "iiizittiiiiiittzzi")  \
   V(RecordSteps,             "IITIIIIITTTZZz", "iti")               \
   V(FinishRuns,              "IIIITTz",      "iii")                 \

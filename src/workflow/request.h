@@ -35,6 +35,7 @@ using WorkflowRef = queue::QueueRef;
 struct RunRef {
   std::int64_t id = 0;
   std::int64_t queue_id = 0;
+  std::int64_t parent_id = 0;  // Of one that is executed, where it is a child.
 };
 
 using Outcome = RunOutcome;

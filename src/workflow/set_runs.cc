@@ -58,6 +58,25 @@ bool SetRuns::CanTake(const RunRequest& request) {
   }
 }
 
+void SetRuns::Lock(const std::vector<RunRequest*>& requests) {
+  std::vector<std::int64_t> ids;
+  bool is_in_order = true;  // As they are worked on: one kind after another, each in order.
+  for (const auto* request : requests) {
+    const bool may_end = request->what == What::kFinish || request->what == What::kSuspend;
+    const bool tells_parent = request->run.parent_id != 0 && may_end;
+    if (request->run.id != 0) ids.push_back(request->run.id);
+    if (tells_parent) ids.push_back(request->run.parent_id);
+    is_in_order = is_in_order && !tells_parent && request->what == requests.front()->what;
+  }
+  std::ranges::sort(ids);
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  if (is_in_order || ids.size() < 2) return;
+  Columns<1> column;
+  for (const auto id : ids) column.Add({id});
+  connection_.Send(Statement::kLockRuns, column.Values(),
+                   sinks_.emplace_back([](const auto&) { return true; }));
+}
+
 void SetRuns::Send(std::vector<RunRequest*> requests) {
   std::stable_sort(requests.begin(), requests.end(),
                    [](const auto* a, const auto* b) { return a->run.id < b->run.id; });

@@ -21,6 +21,11 @@ class SetRuns {
   // Whether there is a statement on sets for such a request. Others go row by row.
   static bool CanTake(const RunRequest& request);
 
+  // Locks all runs that the requests of a group want, in the order of their ids, where they would
+  // not come in that order by themselves. Other transactions may want several of them too, as the
+  // parents of children that end: so none waits for one that waits for it.
+  void Lock(const std::vector<RunRequest*>& requests);
+
   // Sends the requests, which have to live until the commit, as this object has to.
   void Send(std::vector<RunRequest*> requests);
 

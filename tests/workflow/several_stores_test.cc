@@ -2,6 +2,7 @@
 #include <atomic>
 #include <thread>
 
+#include "support/postgres_shell.h"
 #include "workflow/workflow_test.h"
 
 namespace pgqrs::testing {
@@ -101,6 +102,50 @@ TEST_P(RunsOfSeveralStores, NoEndOfAChildIsMissedByAParentThatIsJustSuspended) {
     EXPECT_EQ(one.Finish(again), Outcome::kDone);
   }
   EXPECT_THAT(one.Damage(), IsEmpty());
+}
+
+// Each store ends children of all parents, and the parents record steps meanwhile.
+TEST_P(RunsOfSeveralStores, NoEndOfAChildWaitsForOneThatWaitsForIt) {
+  constexpr int kParents = 4;
+  auto one = OpenRuns();
+  auto two = OpenRuns();
+  std::vector<Started> parents;
+  for (int i = 0; i < kParents; ++i) {
+    one.Trigger();
+    parents.push_back(one.TakeAndStart());
+  }
+  auto of_one = one.With("children");
+  auto of_two = two.With("children");
+  const auto end = [&](RunStore& store, RunStore& of_store, const std::vector<Started>& children,
+                       const std::string& name) {
+    std::vector<Future<Outcome>> all;
+    for (std::size_t i = 0; i < children.size(); ++i) {
+      all.push_back(of_store.FinishAsync(children[i]));
+      all.push_back(store.RecordAsync(parents[(i + 1) % kParents],
+                                      StepOf(name + std::to_string(i), Json("x"), -1)));
+    }
+    for (auto& outcome : all) EXPECT_EQ(outcome.Get(), Outcome::kDone);
+  };
+  for (int round = 0; round < kRounds / 2; ++round) {
+    const auto name = std::to_string(round) + " ";
+    for (int i = 0; i < 2 * kParents; ++i) {
+      const auto& parent = parents[static_cast<std::size_t>(kParents - 1 - i % kParents)];
+      one.Child(parent, StepOf(name + std::to_string(i), std::nullopt, -1), of_one);
+    }
+    std::vector<Started> first;
+    std::vector<Started> second;
+    for (int i = 0; i < kParents; ++i) first.push_back(of_one.TakeAndStart());
+    for (int i = 0; i < kParents; ++i) second.push_back(of_two.TakeAndStart());
+    Together([&] { end(one, of_one, first, name + "one "); },
+             [&] { end(two, of_two, second, name + "two "); });
+  }
+  EXPECT_THAT(one.Damage(), IsEmpty());
+  if (GetParam().name == "Postgres") {
+    PostgresShell shell(config().dsn);
+    EXPECT_EQ(shell.QueryInt("SELECT deadlocks FROM pg_stat_database "
+                             "WHERE datname = current_database()"),
+              0);
+  }
 }
 
 TEST_P(RunsOfSeveralStores, RunsOfOneBatchAreWokenAtOnceByDifferentStores) {

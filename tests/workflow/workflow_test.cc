@@ -73,7 +73,9 @@ Future<Started> RunStore::StartAsync(std::int64_t run_id, std::int64_t token) {
         request.code_version = 1;
       },
       [](workflow::StartRequest& request) {
-        return Started{.run = request.run,
+        return Started{.run = {.id = request.run.id,
+                               .queue_id = request.run.queue_id,
+                               .parent_id = request.parent_id},
                        .epoch = request.epoch,
                        .outcome = request.outcome,
                        .status = request.status,
@@ -127,17 +129,16 @@ Outcome RunStore::Suspend(const Started& run,
       .Get();
 }
 
-Outcome RunStore::Finish(const Started& run, RunStatus status, std::string_view text) {
+Future<Outcome> RunStore::FinishAsync(const Started& run, RunStatus status, std::string_view text) {
   return Send<workflow::FinishRequest>(
-             [&](workflow::FinishRequest& request) {
-               request.run = run.run;
-               request.epoch = run.epoch;
-               request.status = status;
-               if (status == RunStatus::kSuccess) request.output = Json(text);
-               if (status == RunStatus::kError) request.failure = Json(text);
-             },
-             [](workflow::FinishRequest& request) { return request.outcome; })
-      .Get();
+      [&](workflow::FinishRequest& request) {
+        request.run = run.run;
+        request.epoch = run.epoch;
+        request.status = status;
+        if (status == RunStatus::kSuccess) request.output = Json(text);
+        if (status == RunStatus::kError) request.failure = Json(text);
+      },
+      [](workflow::FinishRequest& request) { return request.outcome; });
 }
 
 std::int64_t RunStore::Child(const Started& run, StoredStep step, const RunStore& workflow) {

@@ -94,8 +94,12 @@ class RunStore {
   std::string Receive(const Started& run, const std::string& event);
   Outcome Suspend(
       const Started& run, const std::function<void(workflow::SuspendRequest&)>& set = [](auto&) {});
+  Future<Outcome> FinishAsync(const Started& run, RunStatus status = RunStatus::kSuccess,
+                              std::string_view text = "output");
   Outcome Finish(const Started& run, RunStatus status = RunStatus::kSuccess,
-                 std::string_view text = "output");
+                 std::string_view text = "output") {
+    return FinishAsync(run, status, text).Get();
+  }
   // Gives the id of the child, or 0.
   std::int64_t Child(const Started& run, StoredStep step, const RunStore& workflow);
   void Send(std::int64_t run_id, std::string_view event, std::string_view payload);

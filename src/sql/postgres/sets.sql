@@ -96,6 +96,9 @@ WHERE EXISTS (
 )
 ON CONFLICT DO NOTHING;
 
+-- name: LockRuns
+SELECT id FROM {schema}.pgqrs_workflow_runs WHERE id = ANY($1) ORDER BY id FOR UPDATE;
+
 -- name: StartRuns
 SELECT * FROM {schema}.pgqrs_start_runs($1, $2, $3, $4, $5);
 
