@@ -90,10 +90,10 @@ TimePoint After(TimePoint now, Duration delay) {
 void RunScope::CheckMayCall() const {
   if (const auto why = interrupted()) throw RunInterruption(*why);
   {
-    const std::lock_guard lock(execution_->mutex);
-    if (execution_->mismatch) throw NonDeterminismError(*execution_->mismatch);
+    const std::lock_guard lock(execution_.mutex);
+    if (execution_.mismatch) throw NonDeterminismError(*execution_.mismatch);
   }
-  if (in_step_of == execution_->core.get()) {
+  if (in_step_of == execution_.core.get()) {
     throw Error("the RunContext was used inside of a step; a step cannot have steps");
   }
 }
@@ -103,8 +103,8 @@ auto RunScope::Matched(F check) {
   try {
     return check();
   } catch (const NonDeterminismError& error) {
-    const std::lock_guard lock(execution_->mutex);
-    if (!execution_->mismatch) execution_->mismatch = error.what();
+    const std::lock_guard lock(execution_.mutex);
+    if (!execution_.mismatch) execution_.mismatch = error.what();
     throw;
   }
 }
@@ -128,8 +128,8 @@ void RunScope::Interrupt(Why why) {
 
 void RunScope::Suspend(const RunWait& wait) {
   {
-    const std::lock_guard lock(execution_->mutex);
-    execution_->wait.Add(wait);
+    const std::lock_guard lock(execution_.mutex);
+    execution_.wait.Add(wait);
   }
   Interrupt(Why::kSuspended);
 }
@@ -166,7 +166,7 @@ T RunScope::Ask(CallPtr<T, Request> call) {
 }
 
 TimePoint RunScope::CurrentTime() const {
-  return std::max(core().store().engine().ApproximateNow(), execution_->began_at);
+  return std::max(core().store().engine().ApproximateNow(), execution_.began_at);
 }
 
 // ---- Steps
@@ -200,7 +200,7 @@ Json RunScope::Step(std::string_view name, const StepBody& body, const StepOptio
   if (auto recorded = Replay(claim)) return *std::move(recorded);
   auto& step = claim.step;
   try {
-    const InStep inside(execution_->core.get());
+    const InStep inside(execution_.core.get());
     const Deadline deadline(core().store().engine().timer(), options.timeout);
     auto output = body(deadline.token());
     deadline.Check();
@@ -262,7 +262,7 @@ Json RunScope::TransactionStep(std::string_view name, const std::function<Json(T
   bool body_threw = false;
   const Deadline deadline(core().store().engine().timer(), options.timeout);
   const auto timed = [&](Transaction& transaction) {
-    const InStep inside(execution_->core.get());
+    const InStep inside(execution_.core.get());
     auto output = body(transaction);
     deadline.Check();
     return output;
@@ -406,12 +406,18 @@ workflow::StoredStep RunScope::BeginParallel(std::string_view name, std::int64_t
   return step;
 }
 
+RunScope& RunScope::NewBranch(std::string prefix) {
+  auto scope = std::make_shared<RunScope>(execution_, std::move(prefix));
+  const std::lock_guard lock(execution_.mutex);
+  return *execution_.branches.emplace_back(std::move(scope));
+}
+
 std::vector<RunScope::BranchEnd> RunScope::RunBranches(const std::string& prefix,
                                                        const Branches& branches) {
   std::vector<BranchEnd> ends(branches.size());
   const auto run = [&](std::size_t i) {
     try {
-      RunScope scope(execution_, prefix + "[" + std::to_string(i) + "]/");
+      auto& scope = NewBranch(prefix + "[" + std::to_string(i) + "]/");
       branches[i](scope.context());
       if (const auto why = scope.interrupted()) throw RunInterruption(*why);
       scope.CheckEnd();

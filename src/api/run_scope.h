@@ -20,6 +20,8 @@
 
 namespace pgqrs::internal {
 
+class RunScope;
+
 // What the scopes of an execution share: that of the function and those of branches.
 struct RunExecution {
   RunExecution(std::shared_ptr<RunCore> run_core,
@@ -33,18 +35,20 @@ struct RunExecution {
   std::mutex mutex;
   RunWait wait;                         // What the run waits for, once it is suspended.
   std::optional<std::string> mismatch;  // How the code does not match what is recorded.
+  // A child that a branch has started may be awaited when the branch has ended.
+  std::vector<std::shared_ptr<RunScope>> branches;
 };
 
 class RunScope {
  public:
-  RunScope(std::shared_ptr<RunExecution> execution, std::string prefix)
-      : execution_(std::move(execution)), prefix_(std::move(prefix)), context_(*this) {}
+  RunScope(RunExecution& execution, std::string prefix)
+      : execution_(execution), prefix_(std::move(prefix)), context_(*this) {}
 
   RunContext& context() { return context_; }
-  RunCore& core() const { return *execution_->core; }
+  RunCore& core() const { return *execution_.core; }
   // Why the execution cannot go on, if it cannot.
   std::optional<RunInterruption::Why> interrupted() const { return interrupted_; }
-  bool must_stop() const { return *execution_->stopping; }
+  bool must_stop() const { return *execution_.stopping; }
 
   using StepBody = std::function<Json(const std::stop_token&)>;
   Json Step(std::string_view name, const StepBody& body, const StepOptions& options);
@@ -104,8 +108,9 @@ class RunScope {
   StoredStep BeginParallel(std::string_view name, std::int64_t branches);
   // Runs them to their ends, in scopes of their own.
   std::vector<BranchEnd> RunBranches(const std::string& prefix, const Branches& branches);
+  RunScope& NewBranch(std::string prefix);
 
-  const std::shared_ptr<RunExecution> execution_;
+  RunExecution& execution_;
   const std::string prefix_;
   RunContext context_;
   // A child that this scope has started may be awaited by several branches at once.

@@ -59,7 +59,7 @@ std::shared_ptr<RunCore> RunExecutor::Start(const Message& message) {
 
 void RunExecutor::RunFunction(const WorkflowDefinition& definition,
                               const std::shared_ptr<RunCore>& core, TimePoint began_at) {
-  const auto execution = std::make_shared<RunExecution>(core, stopping_, began_at);
+  RunExecution execution(core, stopping_, began_at);
   RunScope scope(execution, "");
   std::optional<Json> output;
   std::exception_ptr error;
@@ -73,19 +73,22 @@ void RunExecutor::RunFunction(const WorkflowDefinition& definition,
   } catch (const RunInterruption& interruption) {
     interrupted = interruption.why();
   } catch (const NonDeterminismError& mismatch) {
-    if (!execution->mismatch) execution->mismatch = mismatch.what();
+    if (!execution.mismatch) execution.mismatch = mismatch.what();
   } catch (...) {
     error = std::current_exception();
   }
   // Whatever the function has made of it.
+  for (const auto& branch : execution.branches) {
+    if (branch->interrupted()) interrupted = branch->interrupted();
+  }
   if (scope.interrupted()) interrupted = scope.interrupted();
-  if (execution->mismatch) {
-    Log(LogLevel::kError, "a run was paused", *core, *execution->mismatch);
-    const StoredError stored = {.message = *execution->mismatch, .code = "NonDeterminismError"};
-    Ask(*core, core->MakePause(stored.AsJson(), std::nullopt, execution->wait.steps));
+  if (execution.mismatch) {
+    Log(LogLevel::kError, "a run was paused", *core, *execution.mismatch);
+    const StoredError stored = {.message = *execution.mismatch, .code = "NonDeterminismError"};
+    Ask(*core, core->MakePause(stored.AsJson(), std::nullopt, execution.wait.steps));
     ++suspended_;
   } else if (interrupted) {
-    Conclude(*execution, *interrupted);
+    Conclude(execution, *interrupted);
   } else if (error) {
     const auto stored = StoredError::Of(error);
     Log(LogLevel::kWarning, "a run failed", *core, stored.message);

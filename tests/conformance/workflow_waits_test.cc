@@ -213,6 +213,23 @@ TEST_P(WorkflowWaits, AParentGetsWhatItsChildGives) {
   EXPECT_EQ(children[0].status, RunStatus::kSuccess);
 }
 
+TEST_P(WorkflowWaits, TheChildOfABranchMayBeAwaitedBehindIt) {
+  const auto child = DefineWorkflow("child", [](RunContext&, int number) { return number + 1; });
+  const auto parent = DefineWorkflow("parent", [&](RunContext& run) {
+    std::optional<ChildRun<int>> started;
+    run.Parallel("all", {[&](RunContext& branch) { started.emplace(branch.Child(child, 1)); }});
+    return started->Result();
+  });
+  auto& store = OpenStore();
+  WorkflowWorker parents(store, {parent});
+  parents.Start();
+  const auto run = store.Trigger(parent);
+  ASSERT_TRUE(ComesToRest(run));
+  WorkflowWorker children(store, {child});
+  children.Start();
+  EXPECT_EQ(run.Result(kLongEnough), 2);
+}
+
 TEST_P(WorkflowWaits, SeveralBranchesMayAwaitOneChild) {
   const auto child = DefineWorkflow("child", [](RunContext& run) {
     run.Sleep(seconds(1));
