@@ -118,8 +118,8 @@ std::string OutputOf(int input, const std::string& uuid) {
 
 const std::set<std::string>& StepsOfSample() {
   static const std::set<std::string> kSteps = {
-      "first",        "post",         "sleep",        "uuid", "now",
-      "sample_child", "both[0]/post", "both[1]/step", "go",   "retried"};
+      "first", "post",         "sleep",        "uuid", "now",    "sample_child",
+      "both",  "both[0]/post", "both[1]/step", "go",   "retried"};
   return kSteps;
 }
 
