@@ -25,6 +25,7 @@ class ServerTroubles : public PostgresTest {
   void AwaitNoSession() {
     const auto deadline = std::chrono::steady_clock::now() + minutes(1);
     auto shell = Shell();
+    shell.Execute("SET idle_session_timeout = 0");
     while (shell.QueryInt("SELECT count(*)" + others_) > 0) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline);
       std::this_thread::sleep_for(milliseconds(10));
