@@ -110,6 +110,17 @@ auto RunScope::Matched(F check) {
 }
 
 StepClaim RunScope::Claim(std::string_view name, StepKind kind) {
+  const auto quoted = '"' + std::string(name) + '"';
+  if (has_branches_) {
+    throw Error(quoted +
+                " was called on the RunContext of the run within its Parallel; a branch uses "
+                "the one that it is called with");
+  }
+  if (std::this_thread::get_id() != thread_) {
+    throw Error(quoted +
+                " was called on another thread than that of its RunContext: the order of "
+                "such calls could not be told in a replay");
+  }
   return Matched([&] { return core().Claim(prefix_, name, kind); });
 }
 
@@ -248,6 +259,11 @@ void RunScope::Fail(StoredStep step, const std::exception_ptr& error, const Step
                                 Duration::zero(), kMaxDuration);
   step.retry_at = After(CurrentTime(), delay);
   const auto until = step.retry_at;
+  const std::array fields = {
+      LogField{"run", std::to_string(core().id())}, LogField{"step", step.name},
+      LogField{"attempt", std::to_string(step.attempts)},
+      LogField{"retry_in_us", std::to_string(delay.count())}, LogField{"error", stored.message}};
+  core().store().engine().Log(LogLevel::kWarning, "a step failed, and is tried again", fields);
   Suspend({.steps = {std::move(step)}, .until = until});
 }
 
@@ -415,6 +431,7 @@ RunScope& RunScope::NewBranch(std::string prefix) {
 std::vector<RunScope::BranchEnd> RunScope::RunBranches(const std::string& prefix,
                                                        const Branches& branches) {
   std::vector<BranchEnd> ends(branches.size());
+  has_branches_ = true;
   const auto run = [&](std::size_t i) {
     try {
       auto& scope = NewBranch(prefix + "[" + std::to_string(i) + "]/");
@@ -438,6 +455,7 @@ std::vector<RunScope::BranchEnd> RunScope::RunBranches(const std::string& prefix
   }
   if (!no_thread) run(0);
   for (auto& thread : threads) thread.join();
+  has_branches_ = false;
   if (no_thread) Interrupt(Why::kStopping);
   return ends;
 }

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -112,6 +113,8 @@ class RunScope {
 
   RunExecution& execution_;
   const std::string prefix_;
+  const std::thread::id thread_ = std::this_thread::get_id();
+  std::atomic<bool> has_branches_ = false;  // At the moment.
   RunContext context_;
   // A child that this scope has started may be awaited by several branches at once.
   std::atomic<std::optional<RunInterruption::Why>> interrupted_{

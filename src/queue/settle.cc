@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "workflow/ends.h"
+#include "workflow/run_rows.h"
 
 namespace pgqrs::queue {
 namespace {
@@ -182,6 +183,9 @@ void SettleStep::Archive(Work& work, Mask part, const SliceState& state,
 
 // Where the messages are runs of a workflow.
 void SettleStep::EndRuns(const Work& work, Mask messages, const workflow::End& end) {
+  const auto [known, is_new] = workflows_.try_emplace(work.queue_id);
+  if (is_new) known->second = workflow::IsWorkflow(group_.connection_, work.queue_id);
+  if (!known->second) return;
   workflow::EndRunsOfMessages(group_.connection_, work.queue_id, work.slices.batch_id(), messages,
                               end, group_.effects_);
 }

@@ -59,6 +59,7 @@ class SettleStep {
   Group& group_;
   std::vector<bool> answers_;          // Of the request that is just run.
   std::map<std::int64_t, Work> work_;  // By batch, so that rows are touched in the order of ids.
+  std::map<std::int64_t, bool> workflows_;  // By queue: whether it is one.
 };
 
 }  // namespace pgqrs::queue

@@ -126,8 +126,8 @@ namespace pgqrs::sql {
   V(ListFailedRunsDown,        "iiizzii",         "i")                \
   V(FindRunsByKey,             "tiiizz",          "i")                \
   V(CountRuns,               "iitizz",          "i")                  \
-  V(ListSteps,               "itizzii",         "iitiiiiitttzzizz")   \
-  V(ListStepsOfRun,          "itizzii",         "iitiiiiitttzzizz")   \
+  V(ListSteps,               "itizziiz",        "iitiiiiitttzzizz")   \
+  V(ListStepsOfRun,          "itizziiz",        "iitiiiiitttzzizz")   \
   V(AckSlices,               "IIIIIz",       "iiiii")               \
   V(EnqueueBatch,            "iiijiziiz",    "iz")                  \
   V(EnqueueBatches,          "iIIJiziiz",    "iz")                  \

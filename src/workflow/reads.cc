@@ -247,7 +247,7 @@ std::vector<StepInfo> ListSteps(driver::Connection& connection, const StepFilter
   connection.Run(filter.run_id ? Statement::kListStepsOfRun : Statement::kListSteps,
                  {queue::ToValue(filter.run_id), TextOrNull(filter.name), MaskOf(filter.statuses),
                   TimeOrNull(filter.created_from), BeforeOrNull(filter.created_to), filter.after_id,
-                  std::int64_t{filter.limit}},
+                  std::int64_t{filter.limit}, queue::ToMicros(connection.Now())},
                  [&](const driver::Row& row) {
                    steps.push_back(ReadStepInfo(row));
                    return true;

@@ -320,6 +320,36 @@ TEST_P(WorkflowSteps, AnErrorOfABranchComesOutBehindTheOthers) {
   EXPECT_EQ(ended, 1);
 }
 
+TEST_P(WorkflowSteps, ABranchUsesItsOwnContext) {
+  const auto workflow = DefineWorkflow("slip", [](RunContext& run) {
+    run.Parallel("all", {[&](RunContext&) { run.Step("outer", [] {}); }});
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  EXPECT_THAT(MessageOf<WorkflowError>([&] { store.Trigger(workflow).Result(kLongEnough); }),
+              HasSubstr("within its Parallel"));
+}
+
+TEST_P(WorkflowSteps, AnotherThreadHasNoSteps) {
+  const auto workflow = DefineWorkflow("threads", [](RunContext& run) {
+    std::exception_ptr error;
+    std::thread([&] {
+      try {
+        run.Step("elsewhere", [] {});
+      } catch (...) {
+        error = std::current_exception();
+      }
+    }).join();
+    if (error) std::rethrow_exception(error);
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  EXPECT_THAT(MessageOf<WorkflowError>([&] { store.Trigger(workflow).Result(kLongEnough); }),
+              HasSubstr("another thread"));
+}
+
 TEST_P(WorkflowSteps, AStepHasNoSteps) {
   const auto workflow = DefineWorkflow(
       "nested", [](RunContext& run) { run.Step("outer", [&] { run.Step("inner", [] {}); }); });

@@ -142,6 +142,27 @@ TEST_P(WorkflowWaits, ABranchMayWaitForAnEventWhileAnotherSleeps) {
   EXPECT_THAT(run.Result(kLongEnough), ElementsAre("came", "slept"));
 }
 
+TEST_P(WorkflowWaits, ASleepIsASuccessWhenItsTimeIsPast) {
+  const auto workflow = DefineWorkflow("sleeper", [](RunContext& run) {
+    run.Sleep(minutes(1));
+    run.WaitForEvent("never");
+  });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {workflow});
+  worker.Start();
+  const auto run = store.Trigger(workflow);
+  ASSERT_TRUE(ComesToRest(run));
+  const auto with = [&](StepStatus status) {
+    return store.Workflows().Steps({.run_id = run.id(), .statuses = {status}}).size();
+  };
+  EXPECT_EQ(with(StepStatus::kRunning), 1U);
+  EXPECT_EQ(with(StepStatus::kSuccess), 0U);
+  Advance(minutes(1));
+  EXPECT_EQ(with(StepStatus::kSuccess), 1U);
+  EXPECT_EQ(store.Workflows().Steps({.run_id = run.id(), .name = "sleep"})[0].status,
+            StepStatus::kSuccess);
+}
+
 TEST_P(WorkflowWaits, ABranchThatSleepsKeepsItsTimeWhenTheWorkerStops) {
   Gate gate;
   const OpenAtEnd open(gate);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins as _builtins
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class RateLimitedError(PgqrsError):
     """More messages were enqueued within a second than ``Config.max_enqueue_per_second`` allows."""
 
 
-class TimeoutError(PgqrsError):
+class TimeoutError(PgqrsError, _builtins.TimeoutError):
     """Something was not finished in time."""
 
 

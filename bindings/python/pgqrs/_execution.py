@@ -309,6 +309,10 @@ class Execution:
         if self._tasks is not None:
             own = self._current_task()
             left = [each for each in self._tasks if each is not own and not each.done()]
+            for each in self._tasks:
+                # It is no failure that somebody has forgotten to look at.
+                if isinstance(getattr(each, "_exception", None), Interrupted):
+                    each.exception()
             self._tasks.clear()
             if left and self.interrupted in (PAUSED, STOPPING):
                 await self._until_idle()

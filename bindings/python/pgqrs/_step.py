@@ -28,7 +28,7 @@ from ._errors import (
     TransientStepError,
     ValidationError,
 )
-from ._execution import PAUSED, STEP, TRANSACTION, Call, Execution
+from ._execution import PAUSED, STEP, TRANSACTION, Call, Execution, log
 from ._payload import loader_of
 from ._retry import DEFAULT_POLICY, StepRetryPolicy, policy_of
 from ._run import Run
@@ -229,6 +229,14 @@ class _Step:
         if delay is None:
             delay = policy.backoff._micros(claim.attempts)
         retry_at = run._now() + delay
+        log.warning(
+            "run %d: try %d of step %r failed, the next one is in %.3g s: %s",
+            run.id(),
+            claim.attempts,
+            claim.name,
+            delay / 1_000_000,
+            error_text(error),
+        )
         claim.set_error(stored_error(error, step=claim.name, is_transient=True), retry_at)
         await execution.suspend(error, steps=[claim], until=retry_at)
 

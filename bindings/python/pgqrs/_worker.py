@@ -26,6 +26,7 @@ from ._payload import Loading
 from ._poll import closing, finish
 from ._store import Store
 from ._typing import P
+from ._workflow import WorkflowDef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,6 +172,8 @@ class Worker(Generic[P]):
         self._store = instance("store", store, Store)
         self._queue = text("queue", queue)
         self._handler = handler_of_messages(handler)
+        if isinstance(handler, WorkflowDef):
+            raise TypeError("handler: is a workflow, whose runs a WorkflowWorker executes")
         self._concurrency = _from_1("concurrency", concurrency)
         self._lease = positive("lease", lease)
         if self._lease < _SHORTEST_LEASE:

@@ -361,3 +361,12 @@ async def test_nothing_of_a_run_stays(config: pgqrs.Config) -> None:
     gc.collect()
     kinds = ("RunControl", "ClaimedStep", "Execution")
     assert not [each for each in gc.get_objects() if type(each).__name__ in kinds]
+
+
+async def test_a_workflow_is_no_handler_of_messages(store: pgqrs.Store) -> None:
+    @pgqrs.workflow
+    async def flow(run: pgqrs.Run, given: Any) -> Any:
+        return given
+
+    with pytest.raises(TypeError, match="WorkflowWorker"):
+        pgqrs.Worker(store, "flow", flow)

@@ -99,18 +99,23 @@ WHERE (?1 IS NULL OR r.queue_id = ?1) AND (?2 >> r.status) & 1 = 1
   AND (?5 IS NULL OR r.created_at >= ?5) AND (?6 IS NULL OR r.created_at <= ?6);
 
 -- name: ListSteps
--- Steps of run ?1 with a status whose bit is set in ?3, and so on. Behind id ?6.
-SELECT id, run_id, name, ordinal, position, kind, status, attempts, input, output, error, retry_at,
-  wake_at, child_id, created_at, updated_at
+-- Steps of run ?1 with a status whose bit is set in ?3, and so on. Behind id ?6. At ?8,
+-- when a sleep whose time is past counts as Success.
+SELECT id, run_id, name, ordinal, position, kind,
+  CASE WHEN kind = 2 AND status = 0 AND wake_at <= ?8 THEN 3 ELSE status END AS status, attempts,
+  input, output, error, retry_at, wake_at, child_id, created_at, updated_at
 FROM pgqrs_workflow_steps
-WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR name = ?2) AND (?3 >> status) & 1 = 1
+WHERE (?1 IS NULL OR run_id = ?1) AND (?2 IS NULL OR name = ?2)
+  AND (?3 >> CASE WHEN kind = 2 AND status = 0 AND wake_at <= ?8 THEN 3 ELSE status END) & 1 = 1
   AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at <= ?5) AND id > ?6
 ORDER BY id LIMIT ?7;
 
 -- name: ListStepsOfRun
-SELECT id, run_id, name, ordinal, position, kind, status, attempts, input, output, error, retry_at,
-  wake_at, child_id, created_at, updated_at
+SELECT id, run_id, name, ordinal, position, kind,
+  CASE WHEN kind = 2 AND status = 0 AND wake_at <= ?8 THEN 3 ELSE status END AS status, attempts,
+  input, output, error, retry_at, wake_at, child_id, created_at, updated_at
 FROM pgqrs_workflow_steps INDEXED BY pgqrs_workflow_steps_key
-WHERE run_id = ?1 AND (?2 IS NULL OR name = ?2) AND (?3 >> status) & 1 = 1
+WHERE run_id = ?1 AND (?2 IS NULL OR name = ?2)
+  AND (?3 >> CASE WHEN kind = 2 AND status = 0 AND wake_at <= ?8 THEN 3 ELSE status END) & 1 = 1
   AND (?4 IS NULL OR created_at >= ?4) AND (?5 IS NULL OR created_at <= ?5) AND id > ?6
 ORDER BY id LIMIT ?7;
