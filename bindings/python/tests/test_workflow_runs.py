@@ -40,7 +40,7 @@ async def test_builders_make_trigger_and_find(config: pgqrs.Config) -> None:
     assert await (await store.get_workflows()).get_by_name("greet")
     with pytest.raises(pgqrs.ValidationError, match="no workflow 'other'"):
         await (await store.get_workflows()).get_by_name("other")
-    with pytest.raises(pgqrs.ValidationError, match="other"):
+    with pytest.raises(pgqrs.QueueNotFoundError, match="other"):
         await pgqrs.workflow().name("other").store(store).trigger(None).execute()
     for incomplete in (pgqrs.workflow().name("x"), pgqrs.workflow().store(store)):
         with pytest.raises(pgqrs.ValidationError):

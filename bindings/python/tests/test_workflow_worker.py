@@ -363,7 +363,9 @@ async def test_nothing_of_a_run_stays(config: pgqrs.Config) -> None:
     assert not [each for each in gc.get_objects() if type(each).__name__ in kinds]
 
 
-async def test_a_workflow_is_no_handler_of_messages(store: pgqrs.Store) -> None:
+async def test_a_workflow_is_no_handler_of_messages(config: pgqrs.Config) -> None:
+    store = await pgqrs.connect_with(config)
+
     @pgqrs.workflow
     async def flow(run: pgqrs.Run, given: Any) -> Any:
         return given
