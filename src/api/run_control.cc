@@ -44,6 +44,7 @@ StoredStep ToStored(const ClaimedStep& step) {
 
 std::vector<StoredStep> ToStored(const std::vector<ClaimedStep>& steps) {
   std::vector<StoredStep> stored;
+  stored.reserve(steps.size());
   for (const auto& step : steps) stored.push_back(ToStored(step));
   return stored;
 }

@@ -45,6 +45,7 @@ TEST_P(WorkflowResults, RunsThatAnotherStoreExecutesAreSeenToEnd) {
   auto& store = OpenStore();
   auto other = Open();
   std::vector<Future<Json>> results;
+  results.reserve(20);
   for (int i = 0; i < 20; ++i) {
     results.push_back(store.Trigger(workflow, i).ResultJsonAsync(kLongEnough));
   }

@@ -147,6 +147,7 @@ TEST_P(RunJobs, AFilterCancelsWhatItLetsThroughWithItsChildrenAndNothingElse) {
   store.Trigger();
   const auto run = store.TakeAndStart();
   std::vector<std::int64_t> ids;
+  ids.reserve(150);
   for (int i = 0; i < 150; ++i) {
     ids.push_back(
         store.Child(run, StepOf("child " + std::to_string(i), std::nullopt, i), children));

@@ -132,10 +132,13 @@ TEST_P(RunsOfSeveralStores, NoEndOfAChildWaitsForOneThatWaitsForIt) {
       const auto& parent = parents[static_cast<std::size_t>(kParents - 1 - i % kParents)];
       one.Child(parent, StepOf(name + std::to_string(i), std::nullopt, -1), of_one);
     }
-    std::vector<Started> first;
-    std::vector<Started> second;
-    for (int i = 0; i < kParents; ++i) first.push_back(of_one.TakeAndStart());
-    for (int i = 0; i < kParents; ++i) second.push_back(of_two.TakeAndStart());
+    const auto take = [](RunStore& store) {
+      std::vector<Started> runs(kParents);
+      for (auto& run : runs) run = store.TakeAndStart();
+      return runs;
+    };
+    const auto first = take(of_one);
+    const auto second = take(of_two);
     Together([&] { end(one, of_one, first, name + "one "); },
              [&] { end(two, of_two, second, name + "two "); });
   }
