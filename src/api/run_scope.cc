@@ -110,16 +110,19 @@ auto RunScope::Matched(F check) {
 }
 
 StepClaim RunScope::Claim(std::string_view name, StepKind kind) {
-  const auto quoted = '"' + std::string(name) + '"';
+  const auto refuse = [name](std::string_view why) {
+    throw Error('"' + std::string(name) + "\" was called " + std::string(why));
+  };
   if (has_branches_) {
-    throw Error(quoted +
-                " was called on the RunContext of the run within its Parallel; a branch uses "
-                "the one that it is called with");
+    refuse(
+        "on the RunContext of the run within its Parallel; a branch uses the one that it is called "
+        "with");
   }
   if (std::this_thread::get_id() != thread_) {
-    throw Error(quoted +
-                " was called on another thread than that of its RunContext: the order of "
-                "such calls could not be told in a replay");
+    refuse(
+        "on another thread than that of its RunContext: the order of such calls could not be told "
+        "in "
+        "a replay");
   }
   return Matched([&] { return core().Claim(prefix_, name, kind); });
 }

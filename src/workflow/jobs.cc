@@ -19,9 +19,15 @@ using driver::Value;
 using sql::Statement;
 
 // How many runs, or rows, one step works on: some milliseconds of work.
-constexpr std::int64_t kRunsPerStep = 200;
+constexpr std::int64_t kRemovedRunsOfStep = 200;
 constexpr std::int64_t kRunsOfStep = 64;  // Where each takes some statements.
 constexpr std::int64_t kRowsOfStep = 1000;
+
+// Whether the filter gives runs of that status.
+bool HasStatus(const RunFilter& filter, RunStatus status) {
+  const auto& asked = filter.statuses;
+  return asked.empty() || std::find(asked.begin(), asked.end(), status) != asked.end();
+}
 
 std::string Named(std::int64_t run_id) { return "run " + std::to_string(run_id); }
 
@@ -87,9 +93,7 @@ bool Cancellation::Step(driver::Connection& connection) {
 // It may have changed since it was found.
 bool Cancellation::IsAskedFor(const RunState& run) const {
   if (!filter_) return true;
-  const auto& statuses = filter_->statuses;
-  return !run.is_finished() && (statuses.empty() || std::find(statuses.begin(), statuses.end(),
-                                                              run.status) != statuses.end());
+  return !run.is_finished() && HasStatus(*filter_, run.status);
 }
 
 bool Cancellation::Cancel(driver::Connection& connection, RunState& run, Effects& effects) {
@@ -137,10 +141,7 @@ void Cancellation::FindSome(driver::Connection& connection) {
   page.statuses.clear();
   for (const auto status :
        {RunStatus::kQueued, RunStatus::kRunning, RunStatus::kPaused, RunStatus::kCancelling}) {
-    const auto& asked = filter_->statuses;
-    if (asked.empty() || std::find(asked.begin(), asked.end(), status) != asked.end()) {
-      page.statuses.push_back(status);
-    }
+    if (HasStatus(*filter_, status)) page.statuses.push_back(status);
   }
   if (page.statuses.empty()) return;  // None is unfinished.
   page.order = ListOrder::kOldestFirst;
@@ -231,13 +232,13 @@ bool RunRetentionWork::Step(driver::Connection& connection) {
   if (!std::exchange(has_begun_, true)) FindCut(connection);
   std::int64_t rows = 0;
   const auto ids = Ids(connection, Statement::kLockFinishedRuns,
-                       {workflow_id_, cut_time_, cut_id_, kRunsPerStep});
+                       {workflow_id_, cut_time_, cut_id_, kRemovedRunsOfStep});
   for (const auto id : ids) {
     rows += RemoveRun(connection, id);
     ++removed_;
     if (rows >= kRowsOfStep) return true;
   }
-  return static_cast<std::int64_t>(ids.size()) == kRunsPerStep;
+  return static_cast<std::int64_t>(ids.size()) == kRemovedRunsOfStep;
 }
 
 // Of both limits the one that removes more.
