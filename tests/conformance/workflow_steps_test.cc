@@ -12,7 +12,17 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
-class WorkflowSteps : public WorkflowTest {};
+class WorkflowSteps : public WorkflowTest {
+ protected:
+  // What a run of the workflow fails with.
+  template <typename W>
+  std::string ErrorOf(const W& workflow) {
+    auto& store = OpenStore();
+    WorkflowWorker worker(store, {workflow});
+    worker.Start();
+    return MessageOf<WorkflowError>([&] { store.Trigger(workflow).Result(kLongEnough); });
+  }
+};
 PGQRS_ON_EVERY_BACKEND(WorkflowSteps);
 
 TEST_P(WorkflowSteps, ARunGivesWhatItsFunctionGives) {
@@ -324,11 +334,7 @@ TEST_P(WorkflowSteps, ABranchUsesItsOwnContext) {
   const auto workflow = DefineWorkflow("slip", [](RunContext& run) {
     run.Parallel("all", {[&](RunContext&) { run.Step("outer", [] {}); }});
   });
-  auto& store = OpenStore();
-  WorkflowWorker worker(store, {workflow});
-  worker.Start();
-  EXPECT_THAT(MessageOf<WorkflowError>([&] { store.Trigger(workflow).Result(kLongEnough); }),
-              HasSubstr("within its Parallel"));
+  EXPECT_THAT(ErrorOf(workflow), HasSubstr("within its Parallel"));
 }
 
 TEST_P(WorkflowSteps, AnotherThreadHasNoSteps) {
@@ -343,21 +349,13 @@ TEST_P(WorkflowSteps, AnotherThreadHasNoSteps) {
     }).join();
     if (error) std::rethrow_exception(error);
   });
-  auto& store = OpenStore();
-  WorkflowWorker worker(store, {workflow});
-  worker.Start();
-  EXPECT_THAT(MessageOf<WorkflowError>([&] { store.Trigger(workflow).Result(kLongEnough); }),
-              HasSubstr("another thread"));
+  EXPECT_THAT(ErrorOf(workflow), HasSubstr("another thread"));
 }
 
 TEST_P(WorkflowSteps, AStepHasNoSteps) {
   const auto workflow = DefineWorkflow(
       "nested", [](RunContext& run) { run.Step("outer", [&] { run.Step("inner", [] {}); }); });
-  auto& store = OpenStore();
-  WorkflowWorker worker(store, {workflow});
-  worker.Start();
-  EXPECT_THAT(MessageOf<WorkflowError>([&] { store.Trigger(workflow).Result(kLongEnough); }),
-              HasSubstr("inside of a step"));
+  EXPECT_THAT(ErrorOf(workflow), HasSubstr("inside of a step"));
 }
 
 TEST_P(WorkflowSteps, ManyStepsAreReplayed) {
