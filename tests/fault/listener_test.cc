@@ -53,11 +53,16 @@ TEST_F(UnwatchableFile, CostsNoDescriptors) {
 TEST_F(UnwatchableFile, IsWatchedOnceItCanBe) {
   auto store = PgqrsStore::Connect(config_);
   auto queue = store.Queue("jobs");
+  // A short wait may end before its file is opened.
+  const auto wait_until_opened = [&] {
+    const auto before = vfs_.Calls(IoCall::kOpen);
+    while (vfs_.Calls(IoCall::kOpen) == before) {
+      ASSERT_FALSE(queue.DequeueWait(std::chrono::milliseconds(1)));
+    }
+  };
   vfs_.Fail(IoCall::kOpen, 1);
-  EXPECT_FALSE(queue.DequeueWait(std::chrono::milliseconds(1)));
-  const auto before = vfs_.Calls(IoCall::kOpen);
-  EXPECT_FALSE(queue.DequeueWait(std::chrono::milliseconds(1)));
-  EXPECT_GT(vfs_.Calls(IoCall::kOpen), before);
+  wait_until_opened();
+  wait_until_opened();
 }
 
 }  // namespace

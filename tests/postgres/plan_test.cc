@@ -10,17 +10,19 @@ namespace {
 class PostgresPlans : public PostgresTest,
                       public ::testing::WithParamInterface<std::optional<int>> {
  protected:
-  // Rows and index entries that all sessions which have ended have read, and the shell.
+  // Rows and index entries that all sessions which have ended have read, and those that filled.
   std::int64_t RowsRead() {
-    Shell().Execute("SELECT pg_stat_force_next_flush()");
     return Shell().QueryInt(
         "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname LIKE 'pgqrs%') + "
         "(SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname LIKE 'pgqrs%')");
   }
 
   void Fill(int count) {
-    Shell().Execute("SELECT pgqrs_enqueue('jobs', '0') FROM generate_series(1, " +
-                    std::to_string(count) + ")");
+    auto shell = Shell();
+    shell.Execute("SELECT pgqrs_enqueue('jobs', '0') FROM generate_series(1, " +
+                  std::to_string(count) + ")");
+    // Else what it has read is counted once its session ends, which may be at any time.
+    shell.Execute("SELECT pg_stat_force_next_flush()");
   }
 
   void Analyze(Queue& queue) {
