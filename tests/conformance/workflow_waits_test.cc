@@ -275,6 +275,27 @@ TEST_P(WorkflowWaits, SeveralBranchesMayAwaitOneChild) {
   EXPECT_EQ(run.Result(kLongEnough), 21);
 }
 
+TEST_P(WorkflowWaits, AWorkflowThatWasDeletedElsewhereIsMadeAnewForAChild) {
+  if (!IsShared()) GTEST_SKIP() << "a second store cannot open the same database";
+  const auto child = DefineWorkflow("child", [](RunContext& /*run*/, int n) { return 2 * n; });
+  const auto parent = DefineWorkflow(
+      "parent", [&](RunContext& run, int n) { return run.Child(child, n).Result(); });
+  auto& store = OpenStore();
+  WorkflowWorker worker(store, {parent});
+  worker.Start();
+  ASSERT_TRUE(ComesToRest(store.Trigger(parent, 1)));
+  Open().DeleteQueue("child", /*force=*/true);
+
+  const auto second = store.Trigger(parent, 2);
+  ASSERT_TRUE(Eventually([&] {
+    Advance(seconds(1));
+    return !StepsOf(second).empty();
+  }));
+  WorkflowWorker children(store, {child});
+  children.Start();
+  EXPECT_EQ(second.Result(kLongEnough), 4);
+}
+
 TEST_P(WorkflowWaits, TheErrorOfAChildComesOutInItsParent) {
   const auto child = DefineWorkflow("child", [](RunContext& run) {
     run.Step("bad", []() -> int { throw std::runtime_error("child trouble"); });

@@ -1,4 +1,6 @@
 // The worker: leases, stopping, versions, code that does not match.
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -99,6 +101,40 @@ TEST_P(WorkflowWorkers, OneThatStopsGivesItsRunsBackAtOnce) {
   WorkflowWorker worker(store, {workflow});
   worker.Start();
   EXPECT_EQ(run.Result(kLongEnough), 1);
+}
+
+// In whichever order they are stopped.
+TEST_P(WorkflowWorkers, OneThatIsDestroyedTakesNoRunsWhileOneFinishes) {
+  std::atomic<bool> has_begun = false;
+  std::atomic<bool> is_to_stop = false;
+  std::atomic<bool> may_end = false;
+  const auto slow = DefineWorkflow("slow", [&](RunContext& run) {
+    run.Step("step", [&] {
+      has_begun = true;
+      while (!run.MustStop()) std::this_thread::yield();
+      is_to_stop = true;
+      while (!may_end) std::this_thread::yield();
+    });
+  });
+  const auto quick = DefineWorkflow("quick", [](RunContext& /*run*/) {});
+  auto& store = OpenStore();
+  for (const auto& workflows : {std::vector<AnyWorkflow>{slow, quick}, {quick, slow}}) {
+    auto worker = std::make_unique<WorkflowWorker>(store, workflows);
+    worker->Start();
+    store.Trigger(slow);
+    ASSERT_TRUE(Eventually([&] { return has_begun.load(); }));
+    std::thread destroying([&] { worker.reset(); });
+    EXPECT_TRUE(Eventually([&] { return is_to_stop.load(); }));
+    std::optional<pgqrs::Run<std::monostate>> last;
+    for (int i = 0; i < 20; ++i) {
+      last = store.Trigger(quick);
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    EXPECT_EQ(last->Status(), RunStatus::kQueued);
+    may_end = true;
+    destroying.join();
+    has_begun = is_to_stop = may_end = false;
+  }
 }
 
 TEST_P(WorkflowWorkers, WhatIsThrownNeedNotBeAnException) {

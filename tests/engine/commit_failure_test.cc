@@ -2,7 +2,9 @@
 #include <atomic>
 #include <mutex>
 #include <new>
+#include <set>
 
+#include "api/workflow_calls.h"
 #include "engine/engine_test.h"
 
 namespace pgqrs::testing {
@@ -62,6 +64,27 @@ TEST_F(CommitFailure, ByTheDataIsTriedAgainOneByOne) {
   EXPECT_LT(first.Get(), second.Get());
   EXPECT_EQ(Metrics().retried_groups, 1U);
   EXPECT_THAT(StoredPayloads(), ElementsAre("first", "second"));
+}
+
+TEST_F(CommitFailure, ByTheDataTakesBackTheNumbersOfTriggersToo) {
+  auto queue = Open();
+  const auto trigger = [&](const std::string& key) {
+    return internal::TriggerRunAsync(core().shared_from_this(), {.workflow = "flow"}, Json("input"),
+                                     {.idempotency_key = key});
+  };
+  trigger("before").Get();
+  HeldLane held(faults(), queue);
+  auto message = queue.EnqueueAsync("first");
+  auto run = trigger("key");
+  held.Release(FailOnce(Moment::kCommit, Fault::kStatement));
+  const auto run_id = run.Get().id();
+  std::set<std::int64_t> ids = {message.Get(), run_id};
+  EXPECT_EQ(Metrics().retried_groups, 1U);
+  ids.insert(queue.Enqueue("second"));
+  ids.insert(trigger("after").Get().id());
+  EXPECT_EQ(ids.size(), 4U);
+  EXPECT_EQ(trigger("key").Get().id(), run_id);
+  ExpectSound();
 }
 
 TEST_F(CommitFailure, OfUnknownOutcomeSaysSo) {
