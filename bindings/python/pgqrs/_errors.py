@@ -66,7 +66,16 @@ class InternalError(PgqrsError):
 
 
 class WorkflowError(PgqrsError):
-    """A run ended without a result: its own error, or that it was cancelled."""
+    """A run ended without a result: its own error, or that it was cancelled.
+
+    ``code`` is the class of the exception, or the code that came with it; ``"Cancelled"`` where the
+    run was cancelled. ``step`` is the step that failed; None where there was none.
+    """
+
+    def __init__(self, message: str = "", code: str = "", step: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.step = step
 
 
 class NonDeterminismError(PgqrsError):

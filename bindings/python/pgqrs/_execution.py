@@ -399,7 +399,7 @@ class Execution:
     def _told(self, why: int) -> BaseException:
         run = f"run {self.run.id()}"
         if why == CANCELLED:
-            return WorkflowError(f"{run} was cancelled")
+            return WorkflowError(f"{run} was cancelled", "Cancelled")
         if why == PAUSED:
             return PausedError(f"{run} is paused")
         if why == STOPPING:

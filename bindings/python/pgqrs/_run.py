@@ -81,8 +81,12 @@ class ChildRun:
             return step.output()
         if step.is_error:
             error = step.error()
-            said = error.get("message") if isinstance(error, dict) else error
-            raise WorkflowError(f"child run {self._id} of workflow {self._name!r}: {said}")
+            told = error if isinstance(error, dict) else {"message": error}
+            raise WorkflowError(
+                f"child run {self._id} of workflow {self._name!r}: {told.get('message')}",
+                told.get("code") or "",
+                told.get("step"),
+            )
         await execution.suspend(
             StepNotReadyError(f"run {self._run.id()} waits for child run {self._id}"),
             children=True,
@@ -315,7 +319,7 @@ class Run:
             state.control = None  # The next call begins anew.
         if outcome == CANCELLED:
             await control.cancel()
-            raise WorkflowError(f"run {self._id} was cancelled")
+            raise WorkflowError(f"run {self._id} was cancelled", "Cancelled")
         if outcome == PAUSED:
             await control.pause(None, None, [])
             raise PausedError(f"run {self._id} is paused")

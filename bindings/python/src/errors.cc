@@ -11,9 +11,10 @@ namespace nb = nanobind;
 namespace pgqrs::python {
 namespace {
 
-// One of the classes of pgqrs/_errors.py.
-nb::object New(const char* name, const std::string& what) {
-  return nb::module_::import_("pgqrs._errors").attr(name)(what);
+// An exception of a class of pgqrs/_errors.py.
+template <typename... Arguments>
+nb::object New(const char* name, const Arguments&... arguments) {
+  return nb::module_::import_("pgqrs._errors").attr(name)(arguments...);
 }
 
 template <typename E>
@@ -41,8 +42,6 @@ const char* NameOf(const Error& error) {
       Class{Is<StateTransitionError>, "StateTransitionError"},
       Class{Is<InternalError>, "InternalError"},
       Class{Is<SchemaError>, "SchemaError"},
-      Class{Is<RetriesExhaustedError>, "RetriesExhaustedError"},
-      Class{Is<WorkflowError>, "WorkflowError"},
       Class{Is<NonDeterminismError>, "NonDeterminismError"},
   };
   for (const auto& each : kClasses) {
@@ -56,6 +55,10 @@ const char* NameOf(const Error& error) {
 nb::object ExceptionFor(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
+  } catch (const WorkflowError& failed) {
+    const auto step =
+        failed.step().empty() ? nb::none() : nb::object(nb::str(failed.step().c_str()));
+    return New("WorkflowError", failed.what(), failed.code(), step);
   } catch (const Error& known) {
     return New(NameOf(known), known.what());
   } catch (nb::python_error& python) {

@@ -237,8 +237,9 @@ async def test_a_cancelled_run_ends_at_its_next_step(config: pgqrs.Config) -> No
         await note(run, 3)
 
     store, run = await new_run(config)
-    with pytest.raises(pgqrs.WorkflowError, match="was cancelled"):
+    with pytest.raises(pgqrs.WorkflowError, match="was cancelled") as caught:
         await cancelled(run)
+    assert caught.value.code == "Cancelled"
     assert calls == [1, 2]
     assert await status_of(run) is WorkflowStatus.Cancelled
     assert len(await steps_of(store, run)) == 2
@@ -353,8 +354,9 @@ async def test_a_child_gives_its_result(config: pgqrs.Config) -> None:
         else:
             with pytest.raises(ValueError, match="negative"):
                 await double(child, child.input)
-            with pytest.raises(pgqrs.WorkflowError, match="is negative"):
+            with pytest.raises(pgqrs.WorkflowError, match="is negative") as caught:
                 await parent(run, number)
+            assert (caught.value.code, caught.value.step) == ("ValueError", None)
     assert calls[0] == calls[1] != calls[2] == calls[3]
 
 

@@ -121,15 +121,20 @@ async def test_a_retry_occupies_no_worker(config: pgqrs.Config) -> None:
 
 
 async def test_a_failure_is_counted_and_told(config: pgqrs.Config) -> None:
+    @pgqrs.step
+    async def print_it(run: Run) -> None:
+        raise ValueError("no paper")
+
     @pgqrs.workflow
     async def failing(run: Run) -> None:
-        raise ValueError("no paper")
+        await print_it(run)
 
     store = await pgqrs.connect_with(config)
     run = await store.trigger(failing)
     async with pgqrs.WorkflowWorker(store, [failing]) as worker:
-        with pytest.raises(pgqrs.WorkflowError, match="no paper"):
+        with pytest.raises(pgqrs.WorkflowError, match="no paper") as caught:
             await run.result(LONG)
+    assert (caught.value.code, caught.value.step) == ("ValueError", "print_it")
     assert (worker.succeeded, worker.failed) == (0, 1)
 
 
