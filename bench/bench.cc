@@ -187,6 +187,7 @@ int RunChild(CommandLine& line) {
   if (line.child == kEnqueueChild) return EnqueueChild(line.options, line.database, line.count);
   if (line.child == kRunsChild) return RunsChild(line.options, line.database, line.count);
   if (line.child == kStepsChild) return StepsChild(line.options, line.database, line.count);
+  if (line.child == kCommitsChild) return CommitsChild(line.options, line.database, line.count);
   if (line.child == kReplayChild) return ReplayChild(line.options, line.database, line.count);
   throw std::runtime_error("no such child: " + line.child);
 }

@@ -48,12 +48,6 @@ FilePlace<File>::FilePlace(const Options& options) : Place(options), folder_(opt
 }
 
 template <typename File>
-std::unique_ptr<limits::Limit> FilePlace<File>::OpenLimit(int connections) const {
-  Expect(connections == 1, "the limit program of a file has one connection");
-  return std::make_unique<limits::FileLimit<File>>(database(), options().durability());
-}
-
-template <typename File>
 void FilePlace<File>::FillOneByOne(std::int64_t count) const {
   File file(database(), limits::Durability::kNormal);
   file.Run("BEGIN IMMEDIATE");

@@ -14,7 +14,6 @@ class FilePlace final : public Place {
  public:
   explicit FilePlace(const Options& options);
 
-  std::unique_ptr<limits::Limit> OpenLimit(int connections) const override;
   void FillOneByOne(std::int64_t count) const override;
   void WriteArchive(std::int64_t count, int batch_size) const override;
 

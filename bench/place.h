@@ -16,6 +16,10 @@ namespace bench {
 // Opens the database of a place: the path of a file, or the name of a schema.
 pgqrs::PgqrsStore OpenStore(const Options& options, const std::string& database);
 
+// The limit program on the database of a place; on Postgres the tables are there already.
+std::unique_ptr<limits::Limit> OpenLimit(const Options& options, const std::string& database,
+                                         int connections = 1);
+
 // A database of its own, empty at first and removed with all that is in it: a file in a new folder,
 // or a new schema of the server.
 class Place {
@@ -30,7 +34,9 @@ class Place {
   pgqrs::PgqrsStore Open() const { return OpenStore(options_, database_); }
 
   // The limit program on this database; it is pgqrs's or the limit program's, not both's.
-  virtual std::unique_ptr<limits::Limit> OpenLimit(int connections = 1) const = 0;
+  std::unique_ptr<limits::Limit> OpenLimit(int connections = 1) const {
+    return bench::OpenLimit(options_, database_, connections);
+  }
 
   // Enqueues messages that are each a batch of its own, as from lone calls of Enqueue, without a
   // disk sync for each. The queue kQueueName must exist.

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <exception>
 
-#include "limits/limit_postgres.h"
 #include "limits/postgres_session.h"
 #include "measure.h"
 #include "workload.h"
@@ -53,11 +52,6 @@ PostgresPlace::~PostgresPlace() {
   } catch (const std::exception& error) {
     SayProgress("dropping a schema: " + std::string(error.what()));
   }
-}
-
-std::unique_ptr<limits::Limit> PostgresPlace::OpenLimit(int connections) const {
-  return std::make_unique<limits::PostgresLimit>(options().dsn, database(), kQueueName,
-                                                 connections);
 }
 
 void PostgresPlace::FillOneByOne(std::int64_t count) const {

@@ -11,7 +11,6 @@ class PostgresPlace final : public Place {
   explicit PostgresPlace(const Options& options);
   ~PostgresPlace() override;
 
-  std::unique_ptr<limits::Limit> OpenLimit(int connections) const override;
   void FillOneByOne(std::int64_t count) const override;
   void WriteArchive(std::int64_t count, int batch_size) const override;
   void Settle() const override;

@@ -74,9 +74,10 @@ int DrainChild(const Options& options, const std::string& database, std::int64_t
 int EnqueueChild(const Options& options, const std::string& database, std::int64_t count);
 
 // The same of workflows: `count` runs of three steps by a worker, or a run of so many steps, which
-// another process then goes on with.
+// another process then goes on with; and so many commits of the limit program.
 int RunsChild(const Options& options, const std::string& database, std::int64_t count);
 int StepsChild(const Options& options, const std::string& database, std::int64_t count);
+int CommitsChild(const Options& options, const std::string& database, std::int64_t count);
 int ReplayChild(const Options& options, const std::string& database, std::int64_t count);
 
 inline constexpr std::string_view kWakeChild = "wake";
@@ -88,6 +89,7 @@ inline constexpr std::string_view kDrainChild = "drain";
 inline constexpr std::string_view kEnqueueChild = "enqueue";
 inline constexpr std::string_view kRunsChild = "runs";
 inline constexpr std::string_view kStepsChild = "steps";
+inline constexpr std::string_view kCommitsChild = "commits";
 inline constexpr std::string_view kReplayChild = "replay";
 
 }  // namespace bench

@@ -16,6 +16,7 @@
 #include "place.h"
 #include "scenarios.h"
 #include "server.h"
+#include "workload.h"
 
 namespace bench {
 namespace {
@@ -257,6 +258,12 @@ int RunsChild(const Options& options, const std::string& database, std::int64_t 
 int StepsChild(const Options& options, const std::string& database, std::int64_t count) {
   const auto run = RunSteps(OpenStore(options, database), count);
   Answer({{"rate", static_cast<double>(count) / run.seconds}, {"run", run.id}});
+  return 0;
+}
+
+int CommitsChild(const Options& options, const std::string& database, std::int64_t count) {
+  if (options.is_postgres()) OpenStore(options, database).Queue(kQueueName);  // Makes the tables.
+  Answer({{"rate", RateOfLoneCommits(OpenLimit(options, database), count)}});
   return 0;
 }
 

@@ -341,10 +341,11 @@ class Store:
         delay: float | timedelta | None = None,
         priority: int = 5,
     ) -> Run:
-        """Triggers a run of a workflow, which is made where it is missing.
+        """Triggers a run of a workflow.
 
         Args:
-            workflow: The workflow, or its name.
+            workflow: The workflow, which is made where it is missing; or the name of one that is
+                there (else ``QueueNotFoundError``).
             input: Any JSON value, a pydantic model or a dataclass.
             idempotency_key: The same key gives the same run of a workflow, with its first input,
                 however often it is triggered.

@@ -324,26 +324,30 @@ async def trigger(
     delay: float | timedelta | None,
     priority: int,
 ) -> Run:
-    """Triggers a run of a workflow, which is made where it is missing."""
-    name, _ = name_of(workflow)
+    """Triggers a run of a workflow."""
+    name, version = name_of(workflow)
+    is_known = version is not None
     pause = None if delay is None else not_negative("delay", delay)
     options = ("" if key is None else text("idempotency_key", key), pause, priority)
-    queue_id = await _queue_id(store, name)
+    queue_id = await _queue_id(store, name, is_known)
     try:
         run_id = await store._core.trigger(name, input, *options)
     except QueueNotFoundError:  # It was deleted.
         del store._workflow_ids[name]
-        queue_id = await _queue_id(store, name)
+        queue_id = await _queue_id(store, name, is_known)
         run_id = await store._core.trigger(name, input, *options)
     if key is not None:  # It may be the run of another input.
         input = (await store._core.run_info(run_id)).input
     return Run(store, run_id, queue_id, as_stored(input))
 
 
-async def _queue_id(store: Store, name: str) -> int:
+async def _queue_id(store: Store, name: str, create: bool) -> int:
     known = store._workflow_ids.get(name)
     if known is None:
-        record = await store._core.create_workflow(name)
+        core = store._core
+        record = await (core.create_workflow(name) if create else core.find_workflow(name))
+        if record is None:
+            raise QueueNotFoundError(f"workflow: there is no workflow {name!r}")
         known = store._workflow_ids[name] = record.queue_id
     return known
 

@@ -250,7 +250,7 @@ def test_threads_of_a_workflow_call_no_steps(config: pgqrs.Config) -> None:
             with pytest.raises(pgqrs.WorkflowError, match="in another thread"):
                 store.trigger(threading_, kind).result(LONG)
         assert store.trigger(threading_, "late").result(LONG) == "in its own thread"
-        by_hand = store.trigger("by hand", "late")
+        by_hand = pgqrs.sync.admin(store).create_workflow("by hand", "late")
         threading_(by_hand, "late")
         go.set()
         for each in late:

@@ -183,6 +183,19 @@ async def test_definitions_have_names_of_unicode() -> None:
             define(name="\ud800")(note.__wrapped__)  # type: ignore[attr-defined]
 
 
+async def test_a_trigger_by_a_name_makes_no_workflow(config: pgqrs.Config) -> None:
+    store = await pgqrs.connect_with(config)
+    for _ in range(2):
+        with pytest.raises(pgqrs.QueueNotFoundError, match="there is no workflow 'notse'"):
+            await store.trigger("notse")
+    await pgqrs.workflow().name("notse").store(store).create()
+    assert (await store.trigger("notse", 5)).input == 5
+    await pgqrs.admin(store).delete_queue("notse", force=True)
+    with pytest.raises(pgqrs.QueueNotFoundError, match="there is no workflow 'notse'"):
+        await store.trigger("notse", 6)
+    assert await (await store.get_workflows()).list() == []
+
+
 async def test_an_idempotent_trigger_gives_the_input_of_the_run(config: pgqrs.Config) -> None:
     store, _ = await new_run(config)
     first = await store.trigger("notes", {"v": 1}, idempotency_key="k")
