@@ -34,7 +34,13 @@ namespace pgqrs {
 
 // Both throw SerializationError where a value has no JSON, or the JSON is of another type.
 template <typename T>
-struct JsonConverter;
+struct JsonConverter {
+  // Any type for which this template is chosen; false as it stands would be so at once.
+  static_assert(
+      sizeof(T) == 0,
+      "There is no JSON for this type: include <pgqrs/nlohmann_json.h> where nlohmann-json "
+      "converts it, or specialise pgqrs::JsonConverter. Text is std::string, not char*");
+};
 
 template <typename T>
 Json ToJson(const T& value) {
