@@ -232,6 +232,7 @@ void EnqueueByCallers(pgqrs::Queue& queue, std::int64_t count, int callers, int 
   std::mutex mutex;
   std::exception_ptr error;
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<std::size_t>(callers));
   for (int i = 0; i < callers; ++i) {
     threads.emplace_back([&] {
       try {
@@ -394,7 +395,8 @@ json Wake(const Arguments& arguments) {
     const std::lock_guard lock(mutex);
     begun.emplace(NumberOf(message), now);
   });
-  std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same pauses in every run.
+  // The same pauses in every run.
+  std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed,cert-msc51-cpp)
   std::uniform_int_distribution<int> pause(100, 200);
   json since_return = json::array();
   json since_call = json::array();
