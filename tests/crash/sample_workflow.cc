@@ -39,13 +39,20 @@ void BodyNotes::Add(std::int64_t run_id, const std::string& name) const {
   if (!written) throw std::system_error(errno, std::generic_category(), path_);
 }
 
-std::map<std::string, int> BodyNotes::Of(std::int64_t run_id) const {
-  std::map<std::string, int> counts;
+bool BodyNotes::Contain(std::int64_t run_id, const std::string& name) const {
   std::ifstream file(path_);
   std::int64_t id = 0;
-  for (std::string name; file >> id >> name;) {
-    if (id == run_id) ++counts[name];
+  for (std::string each; file >> id >> each;) {
+    if (id == run_id && each == name) return true;
   }
+  return false;
+}
+
+BodyNotes::Counts BodyNotes::Read() const {
+  Counts counts;
+  std::ifstream file(path_);
+  std::int64_t id = 0;
+  for (std::string name; file >> id >> name;) ++counts[id][name];
   return counts;
 }
 
@@ -102,7 +109,7 @@ SampleWorkflows DefineSample(const BodyNotes& notes, AtBoundary at) {
     const int doubled = started.Result();
     at("behind the end of the child");
     run.Step("retried", [&] {
-      const bool is_first = !notes.Of(run.id()).contains("retried");
+      const bool is_first = !notes.Contain(run.id(), "retried");
       body("retried");
       if (is_first) throw TransientStepError("not yet", "NotYet", kSoon);
     });

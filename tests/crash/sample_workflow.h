@@ -20,8 +20,10 @@ class BodyNotes {
   explicit BodyNotes(std::string path) : path_(std::move(path)) {}
 
   void Add(std::int64_t run_id, const std::string& name) const;
-  // How often each body of a run was called, by its name.
-  std::map<std::string, int> Of(std::int64_t run_id) const;
+  bool Contain(std::int64_t run_id, const std::string& name) const;
+  // How often each body was called, by its run and its name.
+  using Counts = std::map<std::int64_t, std::map<std::string, int>>;
+  Counts Read() const;
 
  private:
   std::string path_;

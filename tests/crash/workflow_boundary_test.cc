@@ -38,7 +38,7 @@ class WorkflowDies : public WorkflowCrashTest {
     for (const auto& step : store.Workflows().Steps({.run_id = run_id})) {
       if (step.status == StepStatus::kSuccess) progress.finished_steps.insert(step.name);
     }
-    progress.bodies = notes().Of(run_id);
+    progress.bodies = notes().Read()[run_id];
     progress.effects = CountEffects(store);
     return progress;
   }
@@ -57,7 +57,7 @@ class WorkflowDies : public WorkflowCrashTest {
       ASSERT_NO_THROW(run.ResultJson(std::chrono::seconds(60)));
     }
     const auto after = Look(store, run_id);
-    CheckRun(store, run.Info(), after.effects);
+    CheckRun(store, run.Info(), after.effects, notes().Read());
     const std::map<std::string, std::string> step_of = {
         {"first", "first"}, {"branch", "both[1]/step"}, {"retried", "retried"}};
     for (const auto& [body, step] : step_of) {

@@ -28,8 +28,8 @@ std::map<std::string, StepInfo> WorkflowCrashTest::StepsOf(PgqrsStore& store, st
   return steps;
 }
 
-void WorkflowCrashTest::CheckRun(PgqrsStore& store, const RunInfo& run,
-                                 const Effects& effects) const {
+void WorkflowCrashTest::CheckRun(PgqrsStore& store, const RunInfo& run, const Effects& effects,
+                                 const BodyNotes::Counts& bodies) {
   SCOPED_TRACE("run " + std::to_string(run.id));
   ASSERT_EQ(run.status, RunStatus::kSuccess) << run.error.value_or(Json()).text();
   const auto steps = StepsOf(store, run.id);
@@ -52,8 +52,10 @@ void WorkflowCrashTest::CheckRun(PgqrsStore& store, const RunInfo& run,
   EXPECT_THAT(effects.at(run.id), UnorderedElementsAre(Pair("parent", 1), Pair("branch", 1)));
   ASSERT_TRUE(effects.contains(children[0].id));
   EXPECT_THAT(effects.at(children[0].id), ElementsAre(Pair("child", 1)));
-  const auto bodies = notes().Of(run.id);
-  for (const auto& body : BodiesOfSample()) EXPECT_TRUE(bodies.contains(body)) << body;
+  ASSERT_TRUE(bodies.contains(run.id));
+  for (const auto& body : BodiesOfSample()) {
+    EXPECT_TRUE(bodies.at(run.id).contains(body)) << body;
+  }
 }
 
 }  // namespace pgqrs::testing

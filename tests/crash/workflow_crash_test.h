@@ -32,7 +32,8 @@ class WorkflowCrashTest : public CrashTest, public ::testing::WithParamInterface
 
   // Fails the test where a finished run of the sample is not exactly what an undisturbed one would
   // be: its output, its steps, its child, and of each effect one.
-  void CheckRun(PgqrsStore& store, const RunInfo& run, const Effects& effects) const;
+  static void CheckRun(PgqrsStore& store, const RunInfo& run, const Effects& effects,
+                       const BodyNotes::Counts& bodies);
 
  private:
   static std::map<std::string, StepInfo> StepsOf(PgqrsStore& store, std::int64_t run_id);

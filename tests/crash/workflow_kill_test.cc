@@ -114,9 +114,10 @@ TEST_P(WorkflowsKilled, EachRunEndsOnceAndEachOfItsTransactionsHappensOnce) {
   auto store = Open();
   const auto runs = Finish(store);
   const auto effects = CountEffects(store);
+  const auto bodies = notes().Read();
   std::set<std::string> keys;
   for (const auto& run : runs) {
-    CheckRun(store, run, effects);
+    CheckRun(store, run, effects, bodies);
     EXPECT_TRUE(keys.insert(run.idempotency_key).second) << "two runs of one key";
     if (HasFailure()) return;
   }
