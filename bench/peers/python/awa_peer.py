@@ -41,8 +41,8 @@ class Side(Peer):
     description: ClassVar[Description] = Description(
         distribution="awa-pg",
         settings={
-            "workers of the queue": f"{CONCURRENCY}: how many jobs of a client run at once, and "
-            "so how many it claims at a time at most; its quick start has 4, which it has wait",
+            "workers of the queue": f"{CONCURRENCY}: how many jobs of a client run at once; the "
+            "4 of its quick start would let each claim take few jobs",
             "storage": "queue_storage, made by install_queue_storage: what its README calls the "
             "engine of fresh installs, and what enqueue_many_copy needs",
             "poll_interval_ms": "200, the default; NOTIFY wakes it earlier",
@@ -115,6 +115,5 @@ class Side(Peer):
     async def waiting(self) -> int:
         """Counts the jobs that are to run still."""
         return self._counter.count(
-            "SELECT count(*) FROM awa.jobs "
-            "WHERE state NOT IN ('completed', 'failed', 'cancelled')"
+            "SELECT count(*) FROM awa.jobs WHERE state NOT IN ('completed', 'failed', 'cancelled')"
         )

@@ -31,9 +31,8 @@ class Side(BlockingPeer):
             "journal_mode": "WAL, its default",
             "workers": "threads of one consumer, its default",
             "results": "off: nobody asks for them",
-            "initial_delay": f"{IDLE_DELAY} s, with backoff 1: the default of the delay of an "
-            "idle worker, which by default grows up to 10 s; its guide says to shorten it for "
-            "lower latency",
+            "initial_delay": f"{IDLE_DELAY} s, with backoff 1: the default of how "
+            "long an idle worker waits; by default that grows up to 10 s, by backoff=1.15",
             "retry": "retries=1 and retry_delay=0: it is enqueued again at once",
         },
         delivery="at-most-once",

@@ -40,12 +40,17 @@ class Meter:
 
     cpu: float = field(default_factory=time.process_time)
     start: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def mark(self) -> None:
+        """Takes the time until now."""
+        self.seconds = time.perf_counter() - self.start
+        self.cpu_seconds = time.process_time() - self.cpu
 
     def figures(self, count: int) -> Figures:
-        """The figures of so many messages."""
-        seconds = time.perf_counter() - self.start
-        cpu = time.process_time() - self.cpu
-        return {"rate": count / seconds, "seconds": seconds, "cpu_s": cpu}
+        """The figures of so many messages, until the last mark."""
+        return {"rate": count / self.seconds, "seconds": self.seconds, "cpu_s": self.cpu_seconds}
 
 
 def make_payload(number: int, size: int, stamped: bool = False) -> Payload:
@@ -90,8 +95,13 @@ async def sleep(task: asyncio.Task[None], seconds: float) -> None:
         raise Failure("the workers have ended")
 
 
-async def wait_for_all(peer: Peer, tally: Tally, task: asyncio.Task[None], count: int) -> None:
-    """Waits until all messages are handled, and completed in the database."""
+async def wait_for_all(
+    peer: Peer, tally: Tally, task: asyncio.Task[None], count: int, meter: Meter
+) -> None:
+    """Waits until all messages are handled, and completed in the database.
+
+    The meter's mark is from before the database was asked, which is no part of the work.
+    """
     last, since = -1, time.perf_counter()
     while not tally.is_complete(count):
         await sleep(task, LOOK)
@@ -101,8 +111,10 @@ async def wait_for_all(peer: Peer, tally: Tally, task: asyncio.Task[None], count
             if await peer.waiting() == 0:
                 tally.verify(count)
             since = time.perf_counter()
+    meter.mark()
     while await peer.waiting() > 0:
         await sleep(task, LOOK)
+        meter.mark()
 
 
 async def describe(peer: Peer, tally: Tally) -> Figures:
@@ -124,6 +136,7 @@ async def enqueue(peer: Peer, tally: Tally) -> Figures:
     payloads = make_payloads(arguments.count, arguments.payload)
     meter = Meter()
     await peer.enqueue_each(payloads, arguments.callers)
+    meter.mark()
     figures = meter.figures(arguments.count)
     await expect_waiting(peer, arguments.count)
     return figures
@@ -137,6 +150,7 @@ async def enqueue_bulk(peer: Peer, tally: Tally) -> Figures:
     payloads = make_payloads(arguments.count, arguments.payload)
     meter = Meter()
     await peer.enqueue_all(payloads)
+    meter.mark()
     figures = meter.figures(arguments.count)
     await expect_waiting(peer, arguments.count)
     return figures
@@ -174,8 +188,8 @@ async def drain(peer: Peer, tally: Tally) -> Figures:
     workers = 1 if arguments.role == "retry" else arguments.workers
     meter = Meter()
     async with working(peer, tally, workers) as task:
-        await wait_for_all(peer, tally, task, arguments.count)
-        figures = meter.figures(arguments.count)
+        await wait_for_all(peer, tally, task, arguments.count, meter)
+    figures = meter.figures(arguments.count)
     figures["duplicates"] = tally.verify(arguments.count)
     await expect_waiting(peer, 0)
     return figures
@@ -205,8 +219,9 @@ async def steady(peer: Peer, tally: Tally) -> Figures:
                 produced += batch
             # Lets a worker of the same loop go on, even where the call did not wait.
             await sleep(task, 0)
-        cpu = meter.figures(1)["cpu_s"]
-        await wait_for_all(peer, tally, task, produced)
+        meter.mark()
+        cpu = meter.cpu_seconds
+        await wait_for_all(peer, tally, task, produced, meter)
     tally.verify(produced)
     await expect_waiting(peer, 0)
     return {**series_of(tally, start, arguments.seconds), "cpu_s": cpu}
@@ -258,7 +273,7 @@ async def wake(peer: Peer, tally: Tally) -> Figures:
             begun = tally.begun[number]
             since_return.append(max(0.0, begun - returned) * 1e3)
             since_call.append(max(0.0, begun - called) * 1e3)
-        await wait_for_all(peer, tally, task, arguments.count)
+        await wait_for_all(peer, tally, task, arguments.count, Meter())
     tally.verify(arguments.count)
     return {"ms": since_return, "call_ms": since_call}
 
