@@ -32,7 +32,7 @@ PEERS = {
     "huey": "huey_peer",
     "honker": "honker_peer",
 }
-# Seconds without a message that was enqueued or handled.
+# Seconds without a message that was enqueued, or handled for the first time.
 PATIENCE = 120
 
 
@@ -79,7 +79,8 @@ def main() -> int:
     try:
         peer: Peer = importlib.import_module(PEERS[name]).Side(arguments)
         tally = Tally(fails=arguments.role == "retry")
-        watch(lambda: peer.enqueued + len(tally.numbers))
+        # What is only delivered again and again is no progress.
+        watch(lambda: peer.enqueued + len(tally.different))
         with asyncio.Runner(loop_factory=peer.loop_factory) as runner:
             figures = runner.run(play(peer, tally))
             print(json.dumps(figures), flush=True)
