@@ -21,6 +21,7 @@ import {
 
 const PEERS = {
   "graphile-worker": "./graphile_worker.js",
+  "pg-boss": "./pg_boss.js",
 };
 
 const BULK = 1000;
