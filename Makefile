@@ -98,6 +98,15 @@ wheel:  ## Build the wheels of the Python package into build/wheels
 bench: release  ## Run the benchmarks
 	@PGQRS_BUILD_DIR=build/release scripts/bench
 
+.PHONY: bench-check
+bench-check: release  ## A short run that fails where a ratio to the limit programs fell
+	@scripts/bench-check
+
+.PHONY: bench-peers
+bench-peers:  ## Compare pgqrs with other queues, which are installed into the user's cache
+	@scripts/bootstrap test
+	@scripts/bench-peers
+
 .PHONY: bench-python
 bench-python:  ## Compare the Python package with C++ and with the existing package
 	@scripts/bootstrap test
