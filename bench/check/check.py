@@ -14,7 +14,7 @@ Thresholds = dict[str, dict[str, float]]
 def judge(results: list[dict[str, Any]], thresholds: Thresholds) -> list[tuple[str, ...]]:
     """A row for each threshold: what it is of, what was found, what it is to be, the verdict."""
     found = {(each["backend"], each["scenario"]): each["ratio"] for each in results}
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for backend, scenarios in thresholds.items():
         for scenario, least in scenarios.items():
             ratio = found.get((backend, scenario))
