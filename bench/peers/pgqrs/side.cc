@@ -1,14 +1,12 @@
 // pgqrs as one of the sides of the comparison with its peers: plays one role on one database,
 // checks what came of it, and prints its figures as a line of JSON. (../README.md has the roles.)
 #include <pgqrs/pgqrs.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -24,16 +22,17 @@
 #include <utility>
 #include <vector>
 
+#include "measure.h"
+#include "server.h"
+#include "workload.h"
+
 namespace {
 
 using nlohmann::json;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-using std::chrono::seconds;
-using SteadyClock = std::chrono::steady_clock;
 
-constexpr auto kQueueName = "bench";
-constexpr auto kPatience = seconds(120);  // Without any progress.
+constexpr double kPatience = 120;  // Seconds without any progress.
 constexpr int kBulk = 1000;
 constexpr int kSteadyBulk = 100;
 constexpr int kCallersOfFill = 64;
@@ -55,11 +54,9 @@ struct Arguments {
   std::int64_t outstanding = 5000;
 };
 
-[[noreturn]] void Fail(const std::string& what) { throw std::runtime_error(what); }
-
-double SecondsSince(SteadyClock::time_point start) {
-  return std::chrono::duration<double>(SteadyClock::now() - start).count();
-}
+using bench::Expect;
+using bench::kQueueName;
+using bench::Percentile;
 
 std::int64_t NowMicros() {
   return std::chrono::duration_cast<microseconds>(
@@ -67,38 +64,21 @@ std::int64_t NowMicros() {
       .count();
 }
 
-// What a piece of work took: by the clock, and of all processors.
-class Stopwatch {
+// The time and the CPU of this process since it was made.
+class Meter {
  public:
-  double Seconds() const { return SecondsSince(start_); }
-  double CpuSeconds() const { return Cpu() - cpu_; }
+  double Seconds() const { return watch_.Seconds(); }
+  double Cpu() const { return bench::CpuSeconds() - cpu_; }
 
- private:
-  static double Cpu() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    const auto of = [](const timeval& time) {
-      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
-    return of(usage.ru_utime) + of(usage.ru_stime);
+  json Figures(std::int64_t count) const {
+    const auto took = Seconds();
+    return {{"rate", static_cast<double>(count) / took}, {"seconds", took}, {"cpu_s", Cpu()}};
   }
 
-  SteadyClock::time_point start_ = SteadyClock::now();
-  double cpu_ = Cpu();
+ private:
+  double cpu_ = bench::CpuSeconds();
+  bench::Stopwatch watch_;
 };
-
-json RateOf(std::int64_t count, const Stopwatch& watch) {
-  const auto took = watch.Seconds();
-  return {{"rate", static_cast<double>(count) / took},
-          {"seconds", took},
-          {"cpu_s", watch.CpuSeconds()}};
-}
-
-double Percentile(std::vector<double>& sorted, double fraction) {
-  if (sorted.empty()) return 0;
-  const auto rank = std::ceil(fraction * static_cast<double>(sorted.size()));
-  return sorted[static_cast<std::size_t>(std::max(rank, 1.0)) - 1];
-}
 
 // ---- Payloads
 
@@ -130,7 +110,7 @@ class Tally {
 
   // How often this number was handled before.
   int Note(std::int64_t number) {
-    if (number < 0 || number >= static_cast<std::int64_t>(times_.size())) Fail("unknown number");
+    Expect(number >= 0 && number < static_cast<std::int64_t>(times_.size()), "unknown number");
     ++handled_;
     return times_[static_cast<std::size_t>(number)]++;
   }
@@ -141,7 +121,7 @@ class Tally {
     std::int64_t duplicates = 0;
     for (std::size_t i = 0; i < times_.size(); ++i) {
       const auto more = times_[i] - expected(static_cast<std::int64_t>(i));
-      if (more < 0) Fail("message " + std::to_string(i) + " was not handled");
+      Expect(more >= 0, "message " + std::to_string(i) + " was not handled");
       duplicates += more;
     }
     return duplicates;
@@ -155,14 +135,14 @@ class Tally {
 // Waits until `done()` has come to `count`, as long as it goes on.
 void AwaitCount(std::int64_t count, const std::function<std::int64_t()>& done) {
   std::int64_t seen = -1;
-  auto since = SteadyClock::now();
+  bench::Stopwatch since;
   for (auto now = done(); now < count; now = done()) {
     if (now != seen) {
       seen = now;
-      since = SteadyClock::now();
-    } else if (SteadyClock::now() - since > kPatience) {
-      Fail("no progress: " + std::to_string(now) + " of " + std::to_string(count));
+      since = {};
     }
+    Expect(since.Seconds() < kPatience,
+           "no progress: " + std::to_string(now) + " of " + std::to_string(count));
     std::this_thread::sleep_for(milliseconds(1));
   }
 }
@@ -183,9 +163,8 @@ pgqrs::PgqrsStore Open(const Arguments& arguments) {
 
 void ExpectEmpty(pgqrs::Queue& queue) {
   const auto metrics = queue.Metrics();
-  if (metrics.waiting + metrics.leased + metrics.delayed + metrics.dead != 0) {
-    Fail("messages are left in the queue");
-  }
+  Expect(metrics.waiting + metrics.leased + metrics.delayed + metrics.dead == 0,
+         "messages are left in the queue");
 }
 
 // Workers on one queue, each with one handler at a time.
@@ -227,65 +206,48 @@ json Describe(const Arguments& arguments) {
           {"notes", ""}};
 }
 
-void EnqueueByCallers(pgqrs::Queue& queue, std::int64_t count, int callers, int size) {
+// What enqueues as many messages as the arguments say.
+using Enqueuing = void (*)(pgqrs::Queue&, const Arguments&);
+
+void ByCallers(pgqrs::Queue& queue, const Arguments& arguments) {
   std::atomic<std::int64_t> next = 0;
-  std::mutex mutex;
-  std::exception_ptr error;
-  std::vector<std::thread> threads;
-  threads.reserve(static_cast<std::size_t>(callers));
-  for (int i = 0; i < callers; ++i) {
-    threads.emplace_back([&] {
-      try {
-        for (auto number = next++; number < count; number = next++) {
-          queue.Enqueue(Payload(number, size));
-        }
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  if (error) std::rethrow_exception(error);
+  bench::RunThreads(arguments.callers, [&](int) {
+    for (auto number = next++; number < arguments.count; number = next++) {
+      queue.Enqueue(Payload(number, arguments.payload));
+    }
+  });
 }
 
-void EnqueueInBulk(pgqrs::Queue& queue, std::int64_t count, int size) {
-  for (std::int64_t first = 0; first < count; first += kBulk) {
-    queue.EnqueueBatch(Payloads(first, std::min<std::int64_t>(kBulk, count - first), size));
+void InBulk(pgqrs::Queue& queue, const Arguments& arguments) {
+  for (std::int64_t first = 0; first < arguments.count; first += kBulk) {
+    queue.EnqueueBatch(
+        Payloads(first, std::min<std::int64_t>(kBulk, arguments.count - first), arguments.payload));
   }
 }
 
-json Enqueue(const Arguments& arguments) {
+json Enqueued(const Arguments& arguments, Enqueuing enqueue) {
   auto store = Open(arguments);
   auto queue = store.Queue(kQueueName);
-  const Stopwatch watch;
-  EnqueueByCallers(queue, arguments.count, arguments.callers, arguments.payload);
-  auto figures = RateOf(arguments.count, watch);
-  if (queue.Metrics().waiting != arguments.count) Fail("messages are missing in the queue");
+  const Meter meter;
+  enqueue(queue, arguments);
+  auto figures = meter.Figures(arguments.count);
+  bench::ExpectEqual(queue.Metrics().waiting, arguments.count, "messages waiting");
   return figures;
 }
 
-json EnqueueBulk(const Arguments& arguments) {
-  auto store = Open(arguments);
-  auto queue = store.Queue(kQueueName);
-  const Stopwatch watch;
-  EnqueueInBulk(queue, arguments.count, arguments.payload);
-  auto figures = RateOf(arguments.count, watch);
-  if (queue.Metrics().waiting != arguments.count) Fail("messages are missing in the queue");
-  return figures;
-}
+json Enqueue(const Arguments& arguments) { return Enqueued(arguments, ByCallers); }
+
+json EnqueueBulk(const Arguments& arguments) { return Enqueued(arguments, InBulk); }
 
 json Fill(const Arguments& arguments) {
-  auto store = Open(arguments);
-  auto queue = store.Queue(kQueueName);
-  EnqueueInBulk(queue, arguments.count, arguments.payload);
+  Enqueued(arguments, InBulk);
   return json::object();
 }
 
-json FillSingle(const Arguments& arguments) {
-  auto store = Open(arguments);
-  auto queue = store.Queue(kQueueName);
-  EnqueueByCallers(queue, arguments.count, kCallersOfFill, arguments.payload);
+json FillSingle(const Arguments& told) {
+  auto arguments = told;
+  arguments.callers = kCallersOfFill;
+  Enqueued(arguments, ByCallers);
   return json::object();
 }
 
@@ -298,11 +260,11 @@ json Handle(const Arguments& arguments, int workers,
   Tally tally(arguments.count);
   json figures;
   {
-    const Stopwatch watch;
+    const Meter meter;
     const Workers running(queue, workers,
                           [&](pgqrs::Message& message) { handle(tally, NumberOf(message)); });
     AwaitCount(arguments.count, [&] { return running.acked(); });
-    figures = RateOf(arguments.count, watch);
+    figures = meter.Figures(arguments.count);
   }
   figures["duplicates"] = tally.Duplicates(expected);
   ExpectEmpty(queue);
@@ -319,7 +281,9 @@ json Retry(const Arguments& arguments) {
   return Handle(
       arguments, 1,
       [](Tally& tally, std::int64_t number) {
-        if (tally.Note(number) == 0 && number % kFailsEach == 0) Fail("as it is to");
+        if (tally.Note(number) == 0 && number % kFailsEach == 0) {
+          throw std::runtime_error("as it is to");
+        }
       },
       [](std::int64_t number) { return number % kFailsEach == 0 ? 2 : 1; });
 }
@@ -337,22 +301,25 @@ class Series {
     json series = json::array();
     std::vector<double> all;
     for (int second = 1; second <= length; ++second) {
-      auto& values = by_second_[second];
+      const auto& values = by_second_[second];
       all.insert(all.end(), values.begin(), values.end());
-      std::ranges::sort(values);
-      series.push_back({{"second", second},
-                        {"handled", values.size()},
-                        {"p50_ms", Percentile(values, 0.5)},
-                        {"p99_ms", Percentile(values, 0.99)}});
+      json figures = Percentiles(values);
+      figures["second"] = second;
+      figures["handled"] = values.size();
+      series.push_back(std::move(figures));
     }
-    std::ranges::sort(all);
-    return {{"rate", static_cast<double>(all.size()) / length},
-            {"series", series},
-            {"p50_ms", Percentile(all, 0.5)},
-            {"p99_ms", Percentile(all, 0.99)}};
+    auto figures = Percentiles(all);
+    figures["rate"] = static_cast<double>(all.size()) / length;
+    figures["series"] = std::move(series);
+    return figures;
   }
 
  private:
+  static json Percentiles(const std::vector<double>& values) {
+    if (values.empty()) return {{"p50_ms", nullptr}, {"p99_ms", nullptr}};
+    return {{"p50_ms", Percentile(values, 0.5)}, {"p99_ms", Percentile(values, 0.99)}};
+  }
+
   std::mutex mutex_;
   std::map<int, std::vector<double>> by_second_;
 };
@@ -363,13 +330,13 @@ json Steady(const Arguments& arguments) {
   Series series;
   std::atomic<std::int64_t> handled = 0;
   std::int64_t enqueued = 0;
-  const Stopwatch watch;
+  const Meter meter;
   const Workers running(queue, 1, [&](pgqrs::Message& message) {
     const auto late = NowMicros() - NumberOf(message, "t");
-    series.Note(watch.Seconds(), static_cast<double>(late) / 1e3);
+    series.Note(meter.Seconds(), static_cast<double>(late) / 1e3);
     ++handled;
   });
-  while (watch.Seconds() < arguments.seconds) {
+  while (meter.Seconds() < arguments.seconds) {
     if (enqueued - handled > arguments.outstanding - kSteadyBulk) {
       std::this_thread::sleep_for(microseconds(200));
       continue;
@@ -377,7 +344,7 @@ json Steady(const Arguments& arguments) {
     queue.EnqueueBatch(Payloads(enqueued, kSteadyBulk, arguments.payload, NowMicros()));
     enqueued += kSteadyBulk;
   }
-  const auto cpu = watch.CpuSeconds();
+  const auto cpu = meter.Cpu();
   AwaitCount(enqueued, [&] { return running.acked(); });
   ExpectEmpty(queue);
   auto figures = series.Figures(arguments.seconds);
@@ -435,7 +402,7 @@ json Play(const Arguments& arguments) {
   for (const auto& role : kRoles) {
     if (arguments.role == role.name) return role.play(arguments);
   }
-  Fail("no such role: " + arguments.role);
+  throw std::runtime_error("no such role: " + arguments.role);
 }
 
 }  // namespace
