@@ -16,7 +16,8 @@ from typing import Any
 
 import report
 from peers import BACKENDS, PEERS, Peer
-from runner import SideFailed, Sides, run_scenario, say
+from processes import SideFailed, say
+from runner import Sides, run_scenario
 from scenarios import SCENARIOS, Scenario
 
 
@@ -103,11 +104,13 @@ def main() -> int:
     folder = (arguments.dir or arguments.cpp.parent).resolve()
     programs = dict(side.split("=", 1) for side in arguments.side)
     sides = Sides({name: Path(program) for name, program in programs.items()}, folder)
+    run = machine(arguments.cpp, folder)
     document: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "backends": [each for each in BACKENDS if arguments.backend in (each, "all")],
         "settings": {"rounds": arguments.rounds, "scale": arguments.scale},
-        **{key: machine(arguments.cpp, folder)[key] for key in ("machine", "versions")},
+        "machine": run["machine"],
+        "versions": run["versions"],
         "peers": describe(sides, peers),
         "scenarios": [],
     }

@@ -86,17 +86,12 @@ def _peers(document: Document, backend: str) -> str:
 
 
 def _table(scenario: Document) -> str:
-    best_is_least = scenario["less_is_better"]
-    peers = sorted(
-        scenario["peers"],
-        key=lambda peer: (
-            peer["median"] is None,
-            (peer["median"] or 0) * (1, -1)[not best_is_least],
-        ),
-    )
-    measured = "99th percentile" if scenario["unit"] == "ms" else "median"
-    rows: list[tuple[str, ...]] = [("queue", measured, "messages", "CPU a message", "")]
-    for peer in peers:
+    measured = [peer for peer in scenario["peers"] if peer["median"] is not None]
+    measured.sort(key=lambda peer: peer["median"], reverse=not scenario["less_is_better"])
+    others = [peer for peer in scenario["peers"] if peer["median"] is None]
+    figure = "99th percentile" if scenario["unit"] == "ms" else "median"
+    rows: list[tuple[str, ...]] = [("queue", figure, "messages", "CPU a message", "")]
+    for peer in measured + others:
         rows.append(
             (
                 peer["title"],

@@ -6,12 +6,12 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from places import DSN_VARIABLE, Place, new_place
+from processes import SideFailed, percentile, run, say
 from scenarios import LEAST_COUNT, SECONDS, Scenario
 
 if TYPE_CHECKING:
@@ -26,17 +26,8 @@ Figures = dict[str, Any]
 PATIENCE = 900
 
 
-class SideFailed(Exception):
-    """A side could not do its part."""
-
-
 class Unsupported(Exception):
     """A queue has nothing of the kind."""
-
-
-def say(text: str) -> None:
-    """Says on stderr how far it is."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -61,10 +52,7 @@ class Result:
 
 def value_of(value: float | list[float]) -> float:
     """A figure as one number."""
-    if not isinstance(value, list):
-        return value
-    ordered = sorted(value)
-    return ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    return percentile(value, 0.99) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -93,17 +81,7 @@ class Sides:
     def _answer(self, peer: Peer, role: str, arguments: list[str]) -> Figures:
         command = [str(self.programs[peer.side]), peer.name, role, *arguments]
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
-                env=environment,
-            )
-        except subprocess.TimeoutExpired:
-            raise SideFailed(f"took more than {PATIENCE} s") from None
+        done = run(command, environment, PATIENCE, role)
         lines = done.stdout.strip().splitlines()
         if done.returncode != 0 or not lines:
             last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]

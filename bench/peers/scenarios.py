@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from peers import BACKENDS
+
 # Seconds that a measurement is to take: who is slower does less of the same.
 SECONDS = 4.0
 LEAST_COUNT = 1_000
@@ -28,7 +30,7 @@ class Scenario:
     is_fixed: bool = False
     # A transaction of somebody else is open on the server meanwhile.
     holds_transaction: bool = False
-    backends: tuple[str, ...] = ("postgres", "sqlite", "turso")
+    backends: tuple[str, ...] = BACKENDS
     # How many times the best of the others pgqrs is to reach, by backend.
     least_ratio: dict[str, float] = field(default_factory=dict)
 
@@ -84,7 +86,7 @@ def steady(name: str, title: str, seconds: int, holds: bool, ratio: dict[str, fl
         ("--seconds", str(seconds), "--outstanding", "5000"),
         is_fixed=True,
         holds_transaction=holds,
-        backends=("postgres",) if holds else ("postgres", "sqlite", "turso"),
+        backends=("postgres",) if holds else BACKENDS,
         least_ratio=ratio,
     )
 

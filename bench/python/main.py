@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import report
-from rounds import Figures, Outcome, Programs, SideFailed, run_scenario, say
+from processes import SideFailed, say
+from rounds import Figures, Outcome, Programs, run_scenario
 from scenarios import SCENARIOS, Scenario
 
 # A scenario begins no other round once its share of the seconds that are left is over.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from typing import TYPE_CHECKING, Any
+
+from processes import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
 
 HEADER = ("scenario", "with", "its figure", "Python", "ratio", "target", "verdict", "CPU a message")
 NUMBERS = (2, 3, 4, 7)
-
-
-def percentile(values: list[float], fraction: float) -> float:
-    """The value that the given fraction (0 to 1) of the values does not exceed."""
-    return sorted(values)[max(math.ceil(fraction * len(values)), 1) - 1]
 
 
 def of_round(figures: Figures, figure: str) -> float:

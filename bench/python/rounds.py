@@ -7,12 +7,12 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from places import Place, new_place
+from processes import SideFailed, run, say
 from scenarios import ABSURD, CPP, DBOS, EXISTING, OURS, Contestant, Scenario
 
 if TYPE_CHECKING:
@@ -27,15 +27,6 @@ PATIENCE = 180
 
 # Nothing where the contestant failed.
 Rounds = list[Figures | None]
-
-
-class SideFailed(Exception):
-    """A side could not do its part."""
-
-
-def say(text: str) -> None:
-    """Says on stderr how far it is."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _end_of(done: subprocess.CompletedProcess[str]) -> str:
@@ -110,17 +101,7 @@ class Programs:
         return environment
 
     def _answer(self, command: list[str], program: str = CPP) -> Figures:
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-                check=False,
-                env=self._environment(program),
-            )
-        except subprocess.TimeoutExpired:
-            raise SideFailed(f"{program} took more than {PATIENCE} s") from None
+        done = run(command, self._environment(program), PATIENCE, program)
         how = _end_of(done)
         # The existing package sometimes brings the interpreter down at its exit. What it has found
         # before that counts; what happened is said.
