@@ -52,5 +52,6 @@ class Admin:
 
     async def create_workflow(self, name: str, input: Any = None) -> Run:
         """Makes the workflow of this name where it is missing, and triggers a run of it."""
-        await self._store._core.create_workflow(name)
-        return await self._store.trigger(name, input)
+        from ._workflow import trigger
+
+        return await trigger(self._store, name, input, create=True)

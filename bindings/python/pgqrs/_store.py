@@ -354,7 +354,8 @@ class Store:
         """
         from ._workflow import trigger
 
-        return await trigger(self, workflow, input, idempotency_key, delay, priority)
+        create = not isinstance(workflow, str)
+        return await trigger(self, workflow, input, idempotency_key, delay, priority, create=create)
 
     async def send_event(self, run: Run | int, name: str, payload: Any = None) -> None:
         """Sends an event to a run, or to that of this id, for :meth:`Run.wait_event`.

@@ -320,21 +320,22 @@ async def trigger(
     store: Store,
     workflow: Any,
     input: Any,
-    key: str | None,
-    delay: float | timedelta | None,
-    priority: int,
+    key: str | None = None,
+    delay: float | timedelta | None = None,
+    priority: int = 5,
+    *,
+    create: bool,
 ) -> Run:
-    """Triggers a run of a workflow."""
-    name, version = name_of(workflow)
-    is_known = version is not None
+    """Triggers a run of a workflow, which is made where it is missing or has to be there."""
+    name, _ = name_of(workflow)
     pause = None if delay is None else not_negative("delay", delay)
     options = ("" if key is None else text("idempotency_key", key), pause, priority)
-    queue_id = await _queue_id(store, name, is_known)
+    queue_id = await _queue_id(store, name, create)
     try:
         run_id = await store._core.trigger(name, input, *options)
     except QueueNotFoundError:  # It was deleted.
         del store._workflow_ids[name]
-        queue_id = await _queue_id(store, name, is_known)
+        queue_id = await _queue_id(store, name, create)
         run_id = await store._core.trigger(name, input, *options)
     if key is not None:  # It may be the run of another input.
         input = (await store._core.run_info(run_id)).input
