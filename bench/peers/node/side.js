@@ -50,7 +50,12 @@ async function enqueueByBulk(queue, { count, payload }) {
 async function measureEnqueue(queue, options, run) {
   const watch = new Stopwatch();
   await run(queue, options);
-  return { rate: options.count / watch.seconds(), cpu_s: watch.cpuSeconds() };
+  const figures = { rate: options.count / watch.seconds(), cpu_s: watch.cpuSeconds() };
+  const waiting = await queue.waiting();
+  if (waiting !== options.count) {
+    throw new Error(`${waiting} messages wait in the database, not ${options.count}`);
+  }
+  return figures;
 }
 
 /** Waits until the tally is full and nothing is left in the peer's tables. */
